@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* backend.h - what a capture engine provides.
+ *
+ * core/ allocates and zeroes state_size bytes, calls resolve() and open(), and frees them after
+ * close(). An engine keeps nothing outside its state. Calls on one state never overlap, but for
+ * stats(), which may run on any thread and in a signal handler while anything else runs. Engines
+ * know nothing of the exported ABI: they could serve another front. All ints are 0 or -errno unless
+ * the slot says otherwise; out parameters are untouched on failure; a failure has its text in *err.
+ *
+ * Threads: one a state, but for stats(). */
+#ifndef ACCEL_BACKEND_H
+#define ACCEL_BACKEND_H
+
+#include "spec/device.h"
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+struct accel_err;
+
+/* A packet's header as programs get it. Layout of libpcap's struct pcap_pkthdr (api/ asserts it):
+ * tv_usec holds nanoseconds where nanosecond precision was asked for. */
+struct accel_pkthdr {
+	struct timeval ts;
+	uint32_t caplen; /* bytes at `data` */
+	uint32_t len;	 /* bytes on the wire */
+};
+
+typedef void (*accel_sink)(unsigned char *user, const struct accel_pkthdr *hdr,
+			   const unsigned char *data);
+
+/* Compile a pcap filter for packets as the kernel's filters see them. *out is malloc'ed. 0 or
+ * -errno with a text. */
+typedef int accel_compile_fn(void *ctx, const char *text, struct sock_filter **out, unsigned *n_out,
+			     struct accel_err *err);
+
+enum accel_tstamp { ACCEL_TSTAMP_HOST, ACCEL_TSTAMP_ADAPTER, ACCEL_TSTAMP_ADAPTER_UNSYNCED };
+
+/* What core/ asks for: the pcap_set_*() calls and the options, already weighed against each
+ * other. */
+struct accel_request {
+	const char *name; /* the device as the program wrote it; opens error texts */
+	const struct accel_device *dev;
+	const struct accel_settings *set; /* options that only the engine knows */
+	int link_type;			  /* DLT_* of the device that resolve() named */
+	uint32_t snaplen;		  /* bytes, 1 .. 262144 */
+	uint64_t buffer_len;		  /* bytes; 0 = the engine's default */
+	bool buffer_must_fit;
+	bool promisc, immediate, nano;
+	int timeout_ms; /* 0 = none asked for: as soon as is sensible */
+	enum accel_tstamp tstamp;
+	accel_compile_fn *compile_filter; /* with compile_ctx; callable until close() */
+	void *compile_ctx;
+	unsigned protocol; /* ethertype, host order; 0 = all */
+	const int *stop;   /* read(): return -EINTR when it becomes non-zero. Writers: breakloop */
+};
+
+struct accel_stats {
+	uint64_t received, dropped, if_dropped, freezes, delivered, injected, inject_failed;
+};
+
+struct accel_backend {
+	const char *name; /* "afpacket" */
+	enum accel_engine engine;
+	size_t state_size;
+
+	/* Before open(): look at the devices, take nothing. *model is the interface whose link
+	 * type, and therefore filter dialect, is that of the handle: one of the devices, or "any"
+	 * (cooked).
+	 * -ENODEV, -ENETDOWN, -EINVAL: the device list is not for this engine. */
+	int (*resolve)(const struct accel_request *rq, char model[ACCEL_IFNAME_LEN],
+		       struct accel_err *err);
+
+	/* Bring the capture up; packets flow from now on. Everything that needs a privilege happens
+	 * here. On failure the state is as if never opened: close() is not called.
+	 * -EPERM, -ENODEV, -ENETDOWN, -ENOMEM, ... */
+	int (*open)(void *st, const struct accel_request *rq, struct accel_err *err);
+
+	/* Release everything; needs no privilege. Once, after a successful open(). */
+	void (*close)(void *st);
+
+	/* Hand packets that are there to `sink`, at most max (max <= 0: what is there now). Never
+	 * blocks. The count, or -EINTR when *stop was set, before the first or after any packet.
+	 * The data may be written to and lives until sink returns. sink may call any function but
+	 * close() on the state. */
+	int (*read)(void *st, int max, accel_sink sink, unsigned char *user);
+
+	/* One packet without a copy: 1, 0 if none is there, or -EINTR when *stop was set. *hdr and
+	 * *data live until the next read(), next() or close(). */
+	int (*next)(void *st, struct accel_pkthdr *hdr, const unsigned char **data);
+
+	/* Sleep until read() may find something: 1 = look again, 0 = timeout_ms is over (-1 = no
+	 * limit), -EINTR = a signal came. Ends early when wake_fd (or -1) is readable. -ENODEV: the
+	 * devices are gone; any other -errno: the capture is broken. Also the place where link
+	 * events are noticed: call it with 0 when a non-blocking read finds nothing. */
+	int (*wait)(void *st, int timeout_ms, int wake_fd, struct accel_err *err);
+
+	/* Replace the filter; the program is copied; n = 0 removes it. What the new filter rejects
+	 * is not delivered after the return. -ENOMEM. */
+	int (*set_filter)(void *st, const struct sock_filter *insns, unsigned n,
+			  struct accel_err *err);
+
+	/* As enum accel_direction: 0 both, 1 in, 2 out. */
+	int (*set_direction)(void *st, int direction, struct accel_err *err);
+
+	/* The program chose another of the model's link types. */
+	int (*set_link_type)(void *st, int link_type);
+
+	/* Send one frame. The bytes taken. -EOPNOTSUPP on cooked devices. */
+	int (*inject)(void *st, const void *frame, size_t len, struct accel_err *err);
+
+	/* Cumulative since open(). Any thread; async-signal-safe. */
+	void (*stats)(void *st, struct accel_stats *out);
+
+	int (*poll_fd)(void *st); /* level-triggered readable when read() would deliver */
+	int (*sock_fd)(void *st); /* a socket, for setsockopt() by programs */
+
+	/* Milliseconds after which the program must call in without being woken; 0 = none. */
+	int (*required_timeout_ms)(void *st);
+
+	/* "ring 64 MiB (64 blocks of 1 MiB), ..." as snprintf(). */
+	int (*describe)(void *st, char *out, size_t len);
+};
+
+extern const struct accel_backend accel_backend_afpacket;
+extern const struct accel_backend accel_backend_pfq;
+
+/* The engine's implementation, or NULL if this build has none. */
+const struct accel_backend *accel_backend_find(enum accel_engine engine);
+
+#endif

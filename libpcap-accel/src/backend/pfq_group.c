@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pfq_group.c - being a member: found or made, joined, followed, left.
+ *
+ * Whoever brings a device or a computation brings it for all. The change is made under the record's
+ * lock: first the kernel's groups get their programs, then the record is written, which wakes the
+ * other members, who attach their filters. Between the first and the last of them a packet may be
+ * judged by the new program and an old filter; nothing else tells members of each other.
+ *
+ * Threads: the handle's. */
+#include "backend/pfq.h"
+
+#include "backend/request.h"
+#include "base/err.h"
+#include "kern/fanout.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FIRST_FANOUT	 0x4000u /* where our kernel groups begin: others count from 0 */
+#define N_FANOUTS	 0x8000u
+#define FIRST_PRIVATE	 32768u /* groups of handles that named none */
+#define LOOK_NS		 (10 * UINT64_C(1000000))
+#define COUNT_MEMBERS_NS (500 * UINT64_C(1000000))
+
+/* ---- the record, changed ---- */
+
+static int read_record(struct pfq *p, struct pfq_record *rec, struct accel_err *err)
+{
+	char *text;
+	int r = accel_registry_read(&p->registry, &text, err);
+
+	if (r < 0)
+		return r;
+	r = pfq_record_parse(text, rec);
+	free(text);
+	if (r == -EINVAL)
+		return accel_fail(err, r, "%s: the record of group %u is of another version",
+				  p->name, p->registry.group);
+	return r < 0 ? accel_fail_sys(err, r, "%s", p->name) : 0;
+}
+
+static int write_record(struct pfq *p, struct accel_err *err)
+{
+	char *text = pfq_record_print(&p->rec);
+	int r;
+
+	if (!text)
+		return accel_fail_sys(err, -ENOMEM, "%s", p->name);
+	r = accel_registry_write(&p->registry, text, err);
+	free(text);
+	return r;
+}
+
+/* A number that no kernel group of this namespace has. */
+static int choose_fanout(uint16_t *out, const struct pfq *p, uint16_t not_this)
+{
+	unsigned start = p->registry.group * 7919u, n_members;
+	enum accel_fanout_mode mode;
+
+	for (unsigned i = 0; i < N_FANOUTS; i++) {
+		uint16_t id = (uint16_t)(FIRST_FANOUT + (start + i) % N_FANOUTS);
+
+		if (id == not_this || accel_fanout_find(id, &mode, &n_members) != -ENOENT)
+			continue;
+		*out = id;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+/* Those that there are stay: their members keep their sockets. */
+static int choose_fanouts(struct pfq *p, unsigned n, struct accel_err *err)
+{
+	for (unsigned i = p->rec.n_fanouts; i < n; i++)
+		if (choose_fanout(&p->rec.fanouts[i], p, i ? p->rec.fanouts[0] : 0) < 0)
+			return accel_fail(err, -ENOSPC, "%s: no fanout group is free", p->name);
+	p->rec.n_fanouts = n;
+	return 0;
+}
+
+static int add_device(struct pfq_record *rec, const char *name, bool *changed);
+
+/* "any" is what there is now: each Ethernet interface but lo, as PFQ has it. */
+static int add_all(struct pfq_record *rec, bool *changed)
+{
+	struct if_nameindex *all = if_nameindex();
+	unsigned hatype;
+	int r = 0;
+
+	for (struct if_nameindex *i = all; i && i->if_index && r == 0; i++)
+		if (accel_link_name_exists(i->if_name, &hatype) && hatype == ARPHRD_ETHER)
+			r = add_device(rec, i->if_name, changed);
+	if (all)
+		if_freenameindex(all);
+	return r;
+}
+
+static int add_device(struct pfq_record *rec, const char *name, bool *changed)
+{
+	if (strcmp(name, "any") == 0)
+		return add_all(rec, changed);
+	if (pfq_record_has(rec, name))
+		return 0;
+	*changed = true;
+	return pfq_record_add(rec, name);
+}
+
+/* Put what the request brings into rec. *changed says whether the others must know. */
+static int merge_request(struct pfq *p, const struct accel_request *rq, bool *changed,
+			 struct accel_err *err)
+{
+	const struct accel_value *text = accel_rq_value(rq, ACCEL_OPT_COMPUTATION);
+	const struct accel_value *vlan = accel_rq_value(rq, ACCEL_OPT_VLAN);
+
+	for (unsigned i = 0; i < rq->dev->n_ifaces; i++)
+		if (add_device(&p->rec, rq->dev->ifaces[i].name, changed) < 0)
+			return accel_fail(err, -E2BIG,
+					  "%s: the group has too many devices (at most %d)",
+					  rq->name, ACCEL_MAX_IFACES);
+	if (vlan->list) {
+		p->rec.n_vlans = (unsigned)vlan->num;
+		memcpy(p->rec.vlans, vlan->list, vlan->num * sizeof(*vlan->list));
+		*changed = true;
+	}
+	if (text->text && *text->text &&
+	    (!p->rec.computation || strcmp(text->text, p->rec.computation) != 0)) {
+		if (pfq_record_set_computation(&p->rec, text->text) < 0)
+			return accel_fail_sys(err, -ENOMEM, "%s", rq->name);
+		*changed = true;
+	}
+	return 0;
+}
+
+/* ---- the devices ---- */
+
+/* The links of rec's devices; one that is not there is passed over: it may have been removed since
+ * another member named it. */
+static void find_links(struct pfq *p)
+{
+	int fd = p->parts[0].sock.fd;
+
+	p->n_links = 0;
+	for (unsigned i = 0; i < p->rec.n_devices; i++)
+		if (accel_link_get(fd, p->rec.devices[i], &p->links[p->n_links], NULL) == 0)
+			p->n_links++;
+}
+
+static void set_promisc(struct pfq *p)
+{
+	for (unsigned i = 0; i < p->n_links && p->promisc; i++)
+		accel_psock_set_promisc(&p->parts[0].sock, p->links[i].ifindex);
+}
+
+/* ---- following ---- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void note_parts(struct pfq *p)
+{
+	struct accel_lang_part parts[ACCEL_LANG_MAX_PARTS];
+	unsigned n = p->lang ? accel_lang_parts(p->lang, parts) : 0;
+
+	p->counts_members = false;
+	for (unsigned i = 0; i < n; i++)
+		p->counts_members |= parts[i].counts_members;
+}
+
+/* Bring sockets and filters to what p->rec and p->lang say. The programs of the kernel's groups are
+ * the business of who changes the computation, and of who may be a group's first member: each costs
+ * milliseconds, during which everybody else waits. The filters come first: from the joining of a
+ * kernel group on packets are steered to us. */
+static int apply(struct pfq *p, bool we_change, struct accel_err *err)
+{
+	bool made = false;
+	int r;
+
+	note_parts(p);
+	p->n_members = accel_registry_count(&p->registry);
+	if ((r = pfq_make_parts(p, &made, err)) < 0)
+		return r;
+	find_links(p);
+	if ((r = pfq_attach_filters(p, err)) < 0)
+		return r;
+	set_promisc(p);
+	return made || we_change ? pfq_set_programs(p, err) : 0;
+}
+
+/* Take over a record that another member has written. */
+static int follow_record(struct pfq *p, struct pfq_record *rec)
+{
+	struct accel_lang *lang = p->lang, *old = p->lang;
+	bool same_text = strcmp(rec->computation ? rec->computation : "",
+				p->rec.computation ? p->rec.computation : "") == 0;
+	struct pfq_record old_rec = p->rec;
+	int r;
+
+	if (!same_text && (r = pfq_compile(p, rec->computation, &lang, NULL)) < 0)
+		return r;
+	p->rec = *rec;
+	p->lang = lang;
+	r = apply(p, false, NULL);
+	if (r < 0) {
+		p->rec = old_rec;
+		p->lang = old;
+		note_parts(p);
+		/* The others have gone on without us: what we would receive, they receive too. */
+		pfq_silence(p);
+		if (lang != old)
+			accel_lang_free(lang);
+		return r;
+	}
+	if (lang != old)
+		accel_lang_free(old);
+	memset(rec, 0, sizeof(*rec)); /* it is ours now */
+	pfq_record_fini(&old_rec);
+	return 0;
+}
+
+void pfq_follow(struct pfq *p)
+{
+	struct pfq_record rec = {0};
+	uint64_t now = p->counts_members ? now_ns() : 0;
+	bool recount = p->counts_members && now - p->counted_ns > COUNT_MEMBERS_NS;
+	bool changed = accel_registry_changed(&p->registry);
+
+	if (!changed && !recount)
+		return;
+	p->counted_ns = now;
+	if (!changed && accel_registry_count(&p->registry) == p->n_members)
+		return;
+	if (accel_registry_lock(&p->registry, NULL) < 0)
+		return;
+	if (read_record(p, &rec, NULL) == 0)
+		follow_record(p, &rec);
+	pfq_record_fini(&rec);
+	accel_registry_unlock(&p->registry);
+}
+
+void pfq_follow_now_and_then(struct pfq *p)
+{
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	if (now - p->looked_ns < LOOK_NS)
+		return;
+	p->looked_ns = now;
+	pfq_follow(p);
+}
+
+/* ---- joining and leaving ---- */
+
+static int open_locked(struct pfq *p, unsigned group, struct accel_err *err)
+{
+	int r;
+
+	do {
+		accel_registry_close(&p->registry);
+		r = accel_registry_open(&p->registry, group, err);
+		r = r ? r : accel_registry_lock(&p->registry, err);
+	} while (r == -ESTALE);
+	return r;
+}
+
+/* The group's number: asked for, or the first that nobody is in. */
+static int open_registry(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
+{
+	unsigned group = (unsigned)accel_rq_value(rq, ACCEL_OPT_GROUP)->num;
+	bool is_private = !accel_rq_given(rq, ACCEL_OPT_GROUP);
+	int r;
+
+	for (group = is_private ? FIRST_PRIVATE : group; group <= UINT16_MAX; group++) {
+		if ((r = open_locked(p, group, err)) < 0)
+			return r;
+		if (!is_private || accel_registry_count(&p->registry) == 0)
+			return 0;
+		accel_registry_unlock(&p->registry);
+		accel_registry_close(&p->registry);
+	}
+	return accel_fail(err, -ENOSPC, "%s: no private group is free (name one: group=N)",
+			  rq->name);
+}
+
+/* Under the lock. */
+static int join_locked(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
+{
+	bool changed = false;
+	unsigned n_fanouts;
+	int r;
+
+	r = read_record(p, &p->rec, err);
+	r = r ? r : merge_request(p, rq, &changed, err);
+	r = r ? r : pfq_compile(p, p->rec.computation, &p->lang, err);
+	if (r < 0)
+		return r;
+	n_fanouts = pfq_count_fanouts(p->lang);
+	if (n_fanouts != p->rec.n_fanouts) {
+		if ((r = choose_fanouts(p, n_fanouts, err)) < 0)
+			return r;
+		changed = true;
+	}
+	if ((r = accel_registry_join(&p->registry, err)) < 0)
+		return r;
+	if ((r = apply(p, true, err)) < 0)
+		return r;
+	/* Alone, we are news to nobody, but our record must be there for the next. */
+	if (changed || p->n_members == 1 || p->counts_members)
+		r = write_record(p, err);
+	accel_registry_changed(&p->registry); /* our own writing is no news */
+	return r;
+}
+
+int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
+{
+	int r = open_registry(p, rq, err);
+
+	if (r < 0)
+		return r;
+	r = join_locked(p, rq, err);
+	accel_registry_unlock(&p->registry);
+	return r;
+}
+
+void pfq_leave(struct pfq *p)
+{
+	bool is_member = p->registry.slot >= 0 && accel_registry_lock(&p->registry, NULL) == 0;
+
+	pfq_close_parts(p);
+	if (is_member) {
+		accel_registry_leave(&p->registry);
+		/* The record is the same, but there is one less to count. */
+		if (p->counts_members && accel_registry_count(&p->registry) > 0)
+			write_record(p, NULL);
+		accel_registry_unlock(&p->registry);
+	}
+	accel_registry_close(&p->registry);
+	pfq_record_fini(&p->rec);
+	accel_lang_free(p->lang);
+	p->lang = NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tstamp.c - see tstamp.h.
+ *
+ * Source: pcap-tstamp(7); SOF_TIMESTAMPING_* in Documentation/networking/timestamping.rst. */
+#include "core/tstamp.h"
+
+#include "core/pcap_abi.h"
+#include "kern/link.h"
+#include "spec/device.h"
+
+#include <linux/net_tstamp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static unsigned ask(const struct accel_device *dev)
+{
+	unsigned bits;
+	int fd;
+
+	if (dev->n_ifaces == 0)
+		return 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	bits = accel_link_timestamping(fd, dev->ifaces[0].name);
+	close(fd);
+	return bits;
+}
+
+int accel_tstamp_types(const char *name, int types[ACCEL_MAX_TSTAMP_TYPES])
+{
+	struct accel_device dev;
+	unsigned bits = 0;
+	int n = 0;
+
+	if (accel_device_parse(name, &dev, NULL) == 0) {
+		bits = ask(&dev);
+		accel_device_fini(&dev);
+	}
+	types[n++] = PCAP_TSTAMP_HOST;
+	if (bits & SOF_TIMESTAMPING_SYS_HARDWARE)
+		types[n++] = PCAP_TSTAMP_ADAPTER;
+	if (bits & SOF_TIMESTAMPING_RAW_HARDWARE)
+		types[n++] = PCAP_TSTAMP_ADAPTER_UNSYNCED;
+	return n;
+}

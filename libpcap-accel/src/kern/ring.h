@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ring.h - reader of one TPACKET_V3 receive ring.
+ *
+ * Knows the layout of the ring and who owns each block; knows nothing of sockets, filters or link
+ * types. The memory belongs to whoever mapped it and must outlive the reader.
+ *
+ * A block belongs to the kernel until it sets TP_STATUS_USER, and to us until we clear it. The
+ * reader keeps its place in memory, not on the stack: a callback may come back in, or never return.
+ *
+ * Source: Documentation/networking/packet_mmap.rst; net/packet/af_packet.c, prb_*() (Linux 6.18).
+ * Threads: one reader, one thread. */
+#ifndef ACCEL_RING_H
+#define ACCEL_RING_H
+
+#include "base/util.h"
+
+#include <linux/if_packet.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct accel_ring {
+	uint8_t *map;	    /* first block */
+	uint32_t block_len; /* bytes, a power of two >= the page size */
+	uint32_t n_blocks;
+	uint32_t block_idx; /* block being read or waited for, 0 .. n_blocks - 1 */
+	uint32_t n_left;    /* packets of that block not yet taken */
+	bool is_open;	    /* block_idx is ours and not given back yet */
+	uint8_t *pkt;	    /* header of the next packet; valid while n_left > 0 */
+};
+
+static inline void accel_ring_init(struct accel_ring *r, void *map, uint32_t block_len,
+				   uint32_t n_blocks)
+{
+	*r = (struct accel_ring){.map = map, .block_len = block_len, .n_blocks = n_blocks};
+}
+
+static inline struct tpacket_hdr_v1 *accel_ring_block(const struct accel_ring *r, uint32_t idx)
+{
+	return &((struct tpacket_block_desc *)(r->map + (uint64_t)idx * r->block_len))->hdr.bh1;
+}
+
+/* Number of the open block, counted by the kernel from 1; the blocks of a ring are numbered in the
+ * order in which they are filled. Only while is_open. */
+static inline uint64_t accel_ring_seq(const struct accel_ring *r)
+{
+	return accel_ring_block(r, r->block_idx)->seq_num;
+}
+
+/* Give the open block, all of whose packets are done with, to the kernel. */
+static inline void accel_ring_give_back(struct accel_ring *r)
+{
+	/* Release: our reads of the block are done before the kernel may refill it. Pairs with the
+	 * kernel's read of block_status in prb_dispatch_next_block(). */
+	accel_store_release(&accel_ring_block(r, r->block_idx)->block_status, TP_STATUS_KERNEL);
+	r->is_open = false;
+	if (++r->block_idx == r->n_blocks)
+		r->block_idx = 0;
+}
+
+/* Make sure that a packet can be taken: gives back a finished block and opens the next that the
+ * kernel has handed over. Never blocks. Returns whether n_left > 0 now. */
+static inline bool accel_ring_open(struct accel_ring *r)
+{
+	struct tpacket_hdr_v1 *block;
+
+	while (r->n_left == 0) {
+		if (r->is_open)
+			accel_ring_give_back(r);
+		block = accel_ring_block(r, r->block_idx);
+		/* Acquire: once TP_STATUS_USER is seen the packets are complete. Pairs with the
+		 * kernel's write of block_status in prb_flush_block(). */
+		if (!(accel_load_acquire(&block->block_status) & TP_STATUS_USER))
+			return false;
+		r->is_open = true;
+		r->n_left = block->num_pkts;
+		r->pkt = (uint8_t *)block - offsetof(struct tpacket_block_desc, hdr) +
+			 block->offset_to_first_pkt;
+	}
+	return true;
+}
+
+/* The packet at the reader's place, which moves on. Only while n_left > 0. The packet stays valid
+ * until the block is given back: by the next accel_ring_open() that finds n_left == 0, or by
+ * accel_ring_give_back(). */
+static inline struct tpacket3_hdr *accel_ring_take(struct accel_ring *r)
+{
+	struct tpacket3_hdr *h = (void *)r->pkt;
+
+	r->pkt += h->tp_next_offset;
+	r->n_left--;
+	return h;
+}
+
+/* The sender's and receiver's addresses, packet type and protocol of a packet. */
+static inline const struct sockaddr_ll *accel_ring_addr(const struct tpacket3_hdr *h)
+{
+	return (const void *)((const uint8_t *)h + TPACKET_ALIGN(sizeof(*h)));
+}
+
+/* The highest block number that the kernel has begun to fill. */
+static inline uint64_t accel_ring_newest(const struct accel_ring *r)
+{
+	uint64_t newest = 0;
+
+	for (uint32_t i = 0; i < r->n_blocks; i++)
+		newest = ACCEL_MAX(newest, accel_load_relaxed(&accel_ring_block(r, i)->seq_num));
+	return newest;
+}
+
+#endif
