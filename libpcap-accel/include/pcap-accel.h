@@ -46,6 +46,57 @@ struct pcap_accel_stat {
  * a text, because a signal handler may ask. Async-signal-safe. */
 int pcap_accel_stats(struct pcap *p, struct pcap_accel_stat *st);
 
+/* ---- computations: PFQ/lang without a capture ----
+ *
+ * No privilege, no packet, no group. A compiled one is constant: any number of threads may use
+ * it. */
+
+struct pcap_accel_computation;
+struct bpf_insn;
+
+/* Compile. 0 with *out, which pcap_accel_free_computation() frees; or PCAP_ERROR (-1) with *out
+ * untouched and, if `report` is not NULL, some lines there, cut to report_size bytes with the NUL:
+ * a sentence with LINE:COLUMN, the line of the text, a caret. */
+int pcap_accel_compile_computation(const char *text, struct pcap_accel_computation **out,
+				   char *report, size_t report_size);
+void pcap_accel_free_computation(struct pcap_accel_computation *c); /* NULL is allowed */
+
+enum pcap_accel_form {
+	PCAP_ACCEL_FORM_TOKENS, /* a line each: place, kind, text */
+	PCAP_ACCEL_FORM_TREE,	/* the typed tree, a node a line */
+	PCAP_ACCEL_FORM_BLOCKS, /* building block, outcomes, sockets and their programs' sizes */
+	PCAP_ACCEL_FORM_CODE,	/* the programs as tcpdump -d shows them; filters as of 2 members */
+	PCAP_ACCEL_FORM_NOTES, /* a line for each function that does nothing here, with the reason */
+};
+
+/* Print an intermediate form, as snprintf(): the length of the whole text. PCAP_ERROR (-1) for a
+ * form that there is not. */
+int pcap_accel_dump_computation(const struct pcap_accel_computation *c, enum pcap_accel_form form,
+				char *text, size_t size);
+
+/* The program `which` (0: filter, 1: fanout) of a member's socket `part` (0 .. 2), for n_members.
+ * At most n instructions are written. How many it has, 0 if there is none; or PCAP_ERROR (-1): no
+ * members, another `which`, no memory, too long for the kernel. */
+int pcap_accel_get_program(const struct pcap_accel_computation *c, unsigned part, int which,
+			   unsigned n_members, struct bpf_insn *insns, size_t n);
+
+struct pcap_accel_verdict {
+	uint64_t size;	  /* in: sizeof(struct pcap_accel_verdict) */
+	uint32_t outcome; /* 0: nobody gets it; 1: all; 2: one; 3: two */
+	uint32_t member;  /* of one and two: index among the n_members */
+	uint32_t member2; /* of two; the same as `member` if it is one who gets it once */
+	uint32_t value;	  /* of one and two: what the fanout program returns */
+	uint32_t value2;
+	uint32_t any_one; /* 1: of one, but which is the kernel's choice (steer_rrobin) */
+	uint64_t classes; /* bit i: members of class i may have it; captures are of class 0 */
+};
+
+/* What becomes of a received Ethernet frame of caplen bytes in a group of n_members: what the
+ * kernel would do, said by an interpreter. 0, or PCAP_ERROR (-1): no members, size too small. */
+int pcap_accel_run_computation(const struct pcap_accel_computation *c, const void *frame,
+			       size_t caplen, unsigned n_members,
+			       struct pcap_accel_verdict *verdict);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from csource import LIBRARY, SRC, code_of, sources
@@ -60,6 +61,20 @@ def page_prototypes(page):
     return found
 
 
+def functions_of(path):
+    """The functions that a page of section 3 is about: the names under NAME."""
+    return re.findall(r"^\.Nm (\w+)", sections(path.read_text())["NAME"], re.M)
+
+
+def structures(text):
+    """{name: [(type, member)]} of the public structures that a header or a page shows."""
+    found = {}
+    for name, body in re.findall(r"^struct (pcap_accel_\w+) \{\n(.*?)\n\};", text, re.M | re.S):
+        rows = re.findall(r"([\w\s]+?[\s*]+)(\w+(?:\[\d+\])?);", body)
+        found[name] = [(squeeze(kind), member) for kind, member in rows]
+    return found
+
+
 def examples(page):
     """The literal displays of EXAMPLES that are C, as the reader sees them."""
     text = sections(page).get("EXAMPLES", "")
@@ -74,9 +89,10 @@ def mandoc():
 
 
 def test_every_function_of_ours_has_a_page():
-    """Each symbol that only we export has a page in section 3, and each such page a symbol."""
-    ours = {name for name, kind in listed().items() if name.startswith(OUR_PREFIX) and kind == "own"}
-    assert {path.stem for path in FUNCTION_PAGES} == ours
+    """Each symbol that only we export stands in the NAME of one page in section 3, and nothing else
+    does."""
+    ours = [name for name, kind in listed().items() if name.startswith(OUR_PREFIX) and kind == "own"]
+    assert sorted(name for path in FUNCTION_PAGES for name in functions_of(path)) == sorted(ours)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
@@ -94,11 +110,12 @@ def test_mandoc_would_say_it(mandoc, tmp_path):
 
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
 def test_page_begins_with_its_own_name(path):
-    """Licence, title and NAME are those of the file."""
+    """Licence, title and NAME are those of the file; a page of several functions is called like one of
+    them."""
     page = path.read_text()
     assert page.startswith('.\\" SPDX-License-Identifier: BSD-3-Clause\n')
     assert f".Dt {path.stem.upper()} {path.suffix[1:]}\n" in page
-    assert re.search(rf"^\.Nm {re.escape(path.stem)}$", sections(page)["NAME"], re.M)
+    assert re.search(rf"^\.Nm {re.escape(path.stem)}(?: ,)?$", sections(page)["NAME"], re.M)
 
 
 @pytest.mark.parametrize("path", FUNCTION_PAGES, ids=page_id)
@@ -110,9 +127,9 @@ def test_function_page_is_complete(path):
 @pytest.mark.parametrize("path", FUNCTION_PAGES, ids=page_id)
 def test_prototypes_are_the_headers(path):
     """The synopsis declares what pcap-accel.h declares, parameter names included."""
-    page = page_prototypes(path.read_text())
-    assert list(page) == [path.stem]
-    assert page[path.stem] == header_prototypes()[path.stem]
+    page, header = page_prototypes(path.read_text()), header_prototypes()
+    assert list(page) == functions_of(path)
+    assert page == {name: header[name] for name in page}
 
 
 def test_header_prototypes_are_found():
@@ -120,13 +137,21 @@ def test_header_prototypes_are_found():
     assert sorted(header_prototypes()) == sorted(n for n in listed() if n.startswith(OUR_PREFIX))
 
 
-def test_the_structure_is_the_headers():
-    """pcap_accel_stats(3) shows the members that the header has, and explains each."""
-    pattern = r"struct pcap_accel_stat \{(.*?)\n\};"
-    in_header = re.search(pattern, code_of(HEADER.read_text()), re.S)[1].split()
-    page = (MAN / "pcap_accel_stats.3").read_text()
-    assert re.search(pattern, page, re.S)[1].split() == in_header
-    assert re.findall(r"^\.It Va (\w+)", page, re.M) == [w[:-1] for w in in_header[1::2]]
+def test_structures_are_the_headers():
+    """Each structure of the header is shown by one page, with the members that it has, and each of
+    them is explained."""
+    header = structures(code_of(HEADER.read_text()))
+    assert {"pcap_accel_stat", "pcap_accel_verdict"} <= set(header)
+    shown = {}
+    for path in FUNCTION_PAGES:
+        text = path.read_text()
+        page = structures(text)
+        assert not set(page) & set(shown)
+        shown.update(page)
+        members = [re.sub(r"\[.*", "", m) for rows in page.values() for _, m in rows]
+        explained = re.findall(r"^\.It Va (\w+)", text, re.M)
+        assert explained == [m for m in members if m != "reserved"], path.name
+    assert shown == header
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
@@ -146,7 +171,8 @@ def test_examples_compile(path, tmp_path):
 
 
 def test_every_page_is_installed(tmp_path):
-    """cmake --install has each page in the folder of its section."""
+    """cmake --install has each page in the folder of its section, and a page of several functions under
+    the name of each."""
     if not shutil.which("cmake"):
         pytest.skip("cmake is not installed (apt-get install cmake)")
     done = subprocess.run(
@@ -158,7 +184,14 @@ def test_every_page_is_installed(tmp_path):
     for folder, files in re.findall(r'file\(INSTALL DESTINATION "([^"]*)"[^)]*? FILES([^)]*)\)', rules):
         if "/man/man" in folder:
             installed |= {(folder[-1], f) for f in re.findall(r'"([^"]+)"', files)}
-    assert installed == {(path.suffix[1:], str(path)) for path in PAGES}
+    links = {Path(f) for _, f in installed if f.startswith(str(tmp_path))}
+    assert installed - {("3", str(f)) for f in links} == {(p.suffix[1:], str(p)) for p in PAGES}
+    assert {f.stem: f.read_text() for f in links} == {
+        name: f".so man3/{path.name}\n"
+        for path in FUNCTION_PAGES
+        for name in functions_of(path)
+        if name != path.stem
+    }
 
 
 def test_references_exist():

@@ -11,7 +11,10 @@
 
 #include "core/real_functions.h"
 
+/* What the public header declares is exported. */
+#pragma GCC visibility push(default)
 #include <pcap-accel.h>
+#pragma GCC visibility pop
 
 #define ACCEL_EXPORT __attribute__((visibility("default")))
 
@@ -21,10 +24,6 @@ ACCEL_REAL_FUNCTIONS(X)
 
 extern ACCEL_EXPORT char pcap_version[7];
 extern ACCEL_EXPORT struct eproto eproto_db[13];
-
-ACCEL_EXPORT const char *pcap_accel_version(void);
-ACCEL_EXPORT int pcap_accel_explain(struct pcap *p, char *text, size_t size);
-ACCEL_EXPORT int pcap_accel_stats(struct pcap *p, struct pcap_accel_stat *st);
 
 /* In an exported function: is the real library calling itself by way of us (accel_real_called_us)?
  * Then the call goes straight on. */

@@ -14,6 +14,8 @@
 /* An ethertype that IEEE has reserved: no frame carries it, so the model's socket gets none. */
 #define NO_PROTOCOL 0xfffe
 
+#define DEAD_SNAPLEN 262144
+
 static int activate(struct pcap *model, int snaplen, bool nano)
 {
 	const struct accel_real *real = accel_real();
@@ -77,6 +79,20 @@ int accel_model_compile(void *model, const char *text, struct sock_filter **out,
 	}
 	real->pcap_freecode(&prog);
 	return copy ? 0 : accel_fail_sys(err, -ENOMEM, "filter");
+}
+
+int accel_model_compile_dead(void *unused, const char *text, struct sock_filter **out,
+			     unsigned *n_out, struct accel_err *err)
+{
+	struct pcap *dead = accel_real()->pcap_open_dead(DLT_EN10MB, DEAD_SNAPLEN);
+	int r;
+
+	(void)unused;
+	if (!dead)
+		return accel_fail(err, -ENOMEM, "filter \"%s\": no libpcap to compile it", text);
+	r = accel_model_compile(dead, text, out, n_out, err);
+	accel_real()->pcap_close(dead);
+	return r;
 }
 
 void accel_model_close(struct pcap *model)

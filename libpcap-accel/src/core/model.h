@@ -25,6 +25,11 @@ struct pcap *accel_model_open(const char *ifname, int snaplen, bool nano, int *s
 int accel_model_compile(void *model, const char *text, struct sock_filter **out, unsigned *n_out,
 			struct accel_err *err);
 
+/* The same for Ethernet without a model, in the dialect of savefiles: every tag in the packet.
+ * Needs no privilege; the first argument is not looked at. */
+int accel_model_compile_dead(void *unused, const char *text, struct sock_filter **out,
+			     unsigned *n_out, struct accel_err *err);
+
 void accel_model_close(struct pcap *model); /* NULL is fine */
 
 #endif
