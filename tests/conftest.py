@@ -5,6 +5,7 @@ repository. The namespaces are netlab's."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,11 @@ REPO = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="also the tests that take minutes")
+
+
+def pytest_configure():
+    """A shell starts what is in its background deaf to SIGINT, and so would be every program here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
