@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Packet capture on Linux with libpcap-accel.
+
+``pypcapaccel.open("afpacket:eth0")`` is the capture API; ``open_live``, ``open_offline`` and their kin
+are the API of pcapy; ``pypcapaccel.groups`` and ``pypcapaccel.lang`` are the groups and computations of
+PFQ; the command is ``pcap-accel``.
+
+Importing this module loads nothing: each name brings its module, and the C library, when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._lib import lib_path, preload
+    from .errors import (
+        AccelError,
+        BPFError,
+        ClosedError,
+        DeviceError,
+        FilterError,
+        LibraryError,
+        NoPermissionError,
+        PcapError,
+    )
+
+__all__ = [
+    "AccelError",
+    "BPFError",
+    "ClosedError",
+    "DeviceError",
+    "FilterError",
+    "LibraryError",
+    "NoPermissionError",
+    "PcapError",
+    "lib_path",
+    "preload",
+]
+
+_HOME = {
+    **dict.fromkeys(["lib_path", "preload"], "_lib"),
+    **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "errors"),
+}
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("pypcapaccel")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
