@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 def things():
     """Namespaces that a quickstart could leave."""
     spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
-    return [line for line in spaces.splitlines() if line.startswith("accel-quickstart")]
+    mine = ("accel-quickstart", "accel-four-terminals")
+    return [line for line in spaces.splitlines() if line.startswith(mine)]
 
 
 def run(repo, *wrapper, check=True):
@@ -34,26 +36,28 @@ def run(repo, *wrapper, check=True):
 
 @pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: it shows ours")
 def test_quickstart(repo):
-    """It prints real traffic of both links, and two tcpdumps share forty thousand packets: none
-    lost, none twice, no flow in both."""
+    """It prints real traffic of both links, and four tcpdumps share forty thousand packets by a
+    computation: none lost, none twice, no flow in two of them."""
     out = run(repo).stdout
-    assert re.search(r"IP 10\.77\.0\.2\.\d+ > 10\.77\.0\.1\.7777: UDP", out)
-    assert re.search(r"IP 10\.77\.1\.2\.\d+ > 10\.77\.1\.1\.7777: UDP", out)
+    assert re.search(r"IP 10\.77\.0\.2\.\d+ > 10\.77\.1\.2\.20000: UDP", out)
+    assert re.search(r"IP 10\.77\.1\.2\.20000 > 10\.77\.0\.2\.\d+: UDP", out)
+    assert "16 packets captured" in out
+    assert "PFQ_COMPUTATION='ip >-> steer_flow' tcpdump -n -i pfq:eth0:eth1" in out
     for row, number in (("packets sent", 40000), ("lost", 0), ("seen twice", 0)):
         assert re.search(rf"{row} +{number}\b", out), out
-    assert re.search(r"flows in both tcpdumps +0\b", out), out
-    seen = [int(n) for n in re.findall(r"seen by the \w+ tcpdump +(\d+)", out)]
-    assert sum(seen) == 40000 and min(seen) > 0
+    assert re.search(r"flows in two terminals +0\b", out), out
+    seen = [int(n) for n in re.findall(r"seen in terminal \d +(\d+)", out)]
+    assert len(seen) == 4 and sum(seen) == 40000 and min(seen) > 0
 
 
 def test_not_root(repo):
     """Not as root: one clear sentence."""
     with tempfile.TemporaryDirectory() as folder:  # root's home may be closed to others
         os.chmod(folder, 0o755)
-        script = Path(folder) / "quickstart.sh"
-        script.write_text((repo / "examples" / "quickstart.sh").read_text())
+        examples = Path(shutil.copytree(repo / "examples", Path(folder) / "examples"))
         user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-        done = subprocess.run([*user, "sh", str(script)], capture_output=True, text=True, timeout=60)
+        argv = [*user, "sh", str(examples / "quickstart.sh")]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and "root" in done.stderr
