@@ -144,4 +144,7 @@ def main(what: str, *arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except OSError as error:  # such as: the server has ended
+        sys.exit(f"traffic.py: {error}")
