@@ -46,6 +46,37 @@ struct pcap_accel_stat {
  * a text, because a signal handler may ask. Async-signal-safe. */
 int pcap_accel_stats(struct pcap *p, struct pcap_accel_stat *st);
 
+/* ---- many packets a call ---- */
+
+struct pcap_accel_record {
+	uint64_t ts_ns;	 /* since 1970; whole microseconds unless the handle has nanoseconds */
+	uint64_t offset; /* of the packet in `data` */
+	uint32_t caplen; /* bytes there */
+	uint32_t len;	 /* bytes on the wire */
+};
+
+struct pcap_accel_batch {
+	uint64_t size;			   /* in: sizeof(struct pcap_accel_batch) */
+	struct pcap_accel_record *records; /* in: the program's memory, filled here */
+	uint64_t max_records;		   /* in: 1 .. INT_MAX; so many fit there */
+	uint8_t *data;			   /* in: the program's memory, filled here */
+	uint64_t max_data;  /* in: bytes there, at least pcap_snapshot(); a batch ends when less
+			       than that is left */
+	uint64_t n_records; /* out, also when the call fails */
+	uint64_t data_len;  /* out: bytes used */
+};
+
+/* Copy the packets that are there, as many as fit. On a blocking handle it waits for the first as
+ * pcap_dispatch() does. How many; 0: the timeout is over, nothing is there in non-blocking mode, or
+ * the savefile has ended; PCAP_ERROR_BREAK (-2), PCAP_ERROR_NOT_ACTIVATED (-3), PCAP_ERROR (-1).
+ * What was read before a failure is in the batch all the same. Works on any handle. */
+int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch);
+
+/* Size of a structure ("struct pcap_accel_batch") or offset of a member in it ("struct
+ * pcap_accel_batch.data"), of those here and of libpcap's: for callers who do not compile this
+ * header. -1: unknown. */
+int pcap_accel_get_layout(const char *name);
+
 /* ---- computations: PFQ/lang without a capture ----
  *
  * No privilege, no packet, no group. A compiled one is constant: any number of threads may use

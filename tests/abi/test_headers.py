@@ -131,3 +131,11 @@ def test_every_function_of_the_header_is_in_the_table(run, include, exports):
     declared -= {n for n in declared if n.startswith("bpf_u_")}
     assert len(declared) > 100
     assert declared <= set(exports)
+
+
+def test_layout_table_is_complete(repo):
+    """pcap_accel_get_layout() knows every structure of the public header."""
+    header = (repo / "libpcap-accel/include/pcap-accel.h").read_text()
+    table = (repo / "libpcap-accel/src/api/layout.c").read_text()
+    public = set(re.findall(r"^struct (pcap_accel_\w+) \{", header, re.M))
+    assert public <= set(re.findall(r"\bS\((\w+)\)", table))

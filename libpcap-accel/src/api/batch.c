@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* batch.c - many packets a call, into memory of the program: what a language that pays for every
+ * call (Python) reads with.
+ *
+ * Packets are copied, once, so that the ring is the kernel's again at once and the program may keep
+ * a batch for as long as it likes. Lending the ring instead saves some nanoseconds a packet, but
+ * the kernel fills blocks in order: one that is kept stops the capture when its turn comes.
+ *
+ * Threads: the handle's. */
+#include "api/ours.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* Where the next packet goes, and what a time stamp's second part is multiplied by. */
+struct filling {
+	struct pcap_accel_batch *batch;
+	uint64_t ns_per_tick;
+};
+
+static void add_packet(struct filling *f, const struct accel_pkthdr *hdr, const unsigned char *data)
+{
+	struct pcap_accel_batch *b = f->batch;
+	struct pcap_accel_record *r = &b->records[b->n_records];
+	uint64_t room = b->max_data - b->data_len;
+
+	r->ts_ns = (uint64_t)hdr->ts.tv_sec * UINT64_C(1000000000) +
+		   (uint64_t)hdr->ts.tv_usec * f->ns_per_tick;
+	r->offset = b->data_len;
+	/* A savefile's packet may be longer than the file says that packets are. */
+	r->caplen = (uint32_t)ACCEL_MIN(hdr->caplen, room);
+	r->len = hdr->len;
+	memcpy(b->data + b->data_len, data, r->caplen);
+	b->data_len += r->caplen;
+	b->n_records++;
+}
+
+/* Packets that are sure to fit. */
+static uint64_t room_for(const struct pcap_accel_batch *b, int snapshot)
+{
+	uint64_t n = (b->max_data - b->data_len) / (uint64_t)ACCEL_MAX(snapshot, 1);
+
+	return ACCEL_MIN(n, b->max_records - b->n_records);
+}
+
+static int fill_ours(struct accel_handle *h, struct filling *f)
+{
+	struct pcap_accel_batch *b = f->batch;
+	const unsigned char *data;
+	int r = accel_handle_next(h, &data);
+
+	while (r > 0) {
+		add_packet(f, &h->next_hdr, data);
+		if (room_for(b, h->snapshot) == 0)
+			break;
+		r = h->be->next(h->st, &h->next_hdr, &data);
+	}
+	/* A break that came behind a packet ends the next call: its flag stays. */
+	return b->n_records > 0 ? (int)b->n_records : accel_read_code(h, r);
+}
+
+static void sink_of_real(unsigned char *user, const struct pcap_pkthdr *hdr,
+			 const unsigned char *data)
+{
+	add_packet((struct filling *)user, (const struct accel_pkthdr *)hdr, data);
+}
+
+/* Until nothing more is there, where asking again cannot block. */
+static int fill_real(struct pcap *p, struct filling *f)
+{
+	const struct accel_real *real = accel_real();
+	char unused[PCAP_ERRBUF_SIZE];
+	struct pcap_accel_batch *b = f->batch;
+	int snapshot = real->pcap_snapshot(p);
+	bool may_repeat = real->pcap_file(p) || real->pcap_getnonblock(p, unused) > 0;
+	uint64_t n;
+	int r;
+
+	do {
+		n = room_for(b, snapshot);
+		r = n ? real->pcap_dispatch(p, (int)n, sink_of_real, (unsigned char *)f) : 0;
+	} while (may_repeat && r > 0);
+	return r < 0 ? r : (int)b->n_records;
+}
+
+/* A batch that cannot hold one packet, or is another version's. A real handle has no place for the
+ * text. */
+static int refuse(struct accel_handle *h, const struct pcap_accel_batch *b, int snapshot)
+{
+	if (!h)
+		return PCAP_ERROR;
+	return accel_say(h, PCAP_ERROR,
+			 "batch: no room for a packet in %llu records, %llu bytes (needs 1 record, "
+			 "%d bytes)",
+			 (unsigned long long)b->max_records, (unsigned long long)b->max_data,
+			 snapshot);
+}
+
+int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch)
+{
+	struct accel_handle *h = accel_ours(p);
+	struct filling f = {.batch = batch};
+	int snapshot, precision;
+
+	if (batch->size < sizeof(*batch))
+		return h ? accel_say(h, PCAP_ERROR, "batch: size is too small") : PCAP_ERROR;
+	batch->n_records = 0;
+	batch->data_len = 0;
+	if (h && !h->is_active)
+		return accel_say_not_active(h);
+	snapshot = h ? h->snapshot : accel_real()->pcap_snapshot(p);
+	if (snapshot == PCAP_ERROR_NOT_ACTIVATED)
+		return snapshot;
+	if (batch->max_records > INT_MAX || room_for(batch, snapshot) == 0)
+		return refuse(h, batch, snapshot);
+	precision = h ? h->tstamp_precision : accel_real()->pcap_get_tstamp_precision(p);
+	f.ns_per_tick = precision == PCAP_TSTAMP_PRECISION_NANO ? 1 : 1000;
+	return h ? fill_ours(h, &f) : fill_real(p, &f);
+}

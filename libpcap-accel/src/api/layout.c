@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* layout.c - sizes and offsets of the public structures, for callers who have declared them
+ * themselves: a language binding asks once, when it has loaded the library, and refuses one that
+ * was made from another header.
+ *
+ * Threads: any. A table. */
+#include "api/export.h"
+
+#include <string.h>
+
+struct layout {
+	const char *name;
+	int value;
+};
+
+#define S(type)                                           \
+	{                                                 \
+		"struct " #type, (int)sizeof(struct type) \
+	}
+#define F(type, member)                                                         \
+	{                                                                       \
+		"struct " #type "." #member, (int)offsetof(struct type, member) \
+	}
+
+/* Every structure of pcap-accel.h and what a program must know of libpcap's
+ * (tests/abi/test_headers.py). */
+static const struct layout layouts[] = {
+	S(pcap_pkthdr),
+	F(pcap_pkthdr, ts),
+	F(pcap_pkthdr, caplen),
+	F(pcap_pkthdr, len),
+	S(pcap_stat),
+	S(bpf_program),
+	F(bpf_program, bf_insns),
+	S(pcap_if),
+	F(pcap_if, name),
+	F(pcap_if, addresses),
+	F(pcap_if, flags),
+	S(pcap_addr),
+	F(pcap_addr, addr),
+	F(pcap_addr, netmask),
+	S(pcap_accel_stat),
+	F(pcap_accel_stat, inject_failed),
+	S(pcap_accel_record),
+	F(pcap_accel_record, ts_ns),
+	F(pcap_accel_record, offset),
+	F(pcap_accel_record, caplen),
+	F(pcap_accel_record, len),
+	S(pcap_accel_batch),
+	F(pcap_accel_batch, records),
+	F(pcap_accel_batch, max_records),
+	F(pcap_accel_batch, data),
+	F(pcap_accel_batch, max_data),
+	F(pcap_accel_batch, n_records),
+	F(pcap_accel_batch, data_len),
+	S(pcap_accel_verdict),
+	F(pcap_accel_verdict, any_one),
+	F(pcap_accel_verdict, classes),
+};
+
+int pcap_accel_get_layout(const char *name)
+{
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		if (strcmp(layouts[i].name, name) == 0)
+			return layouts[i].value;
+	return -1;
+}
