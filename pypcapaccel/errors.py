@@ -9,12 +9,20 @@ wrong (what would be right)*.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "AccelError",
     "BPFError",
     "ClosedError",
+    "ComputationError",
+    "ConfigError",
     "DeviceError",
     "FilterError",
+    "GroupError",
     "InUseError",
     "LibraryError",
     "NoPermissionError",
@@ -74,3 +82,35 @@ class InUseError(AccelError, RuntimeError):
     """Another thread, or the caller's own callback, is inside the same capture."""
 
     __module__ = "pypcapaccel"
+
+
+class ComputationError(AccelError, ValueError):
+    """A computation (PFQ/lang) is wrong.
+
+    ``str(error)`` is the sentence, ``error.report`` the sentence, the line of the text and a caret under the
+    place; ``error.line`` and ``error.column`` count from 1, columns in bytes of UTF-8.
+    """
+
+    __module__ = "pypcapaccel"
+
+    def __init__(self, text: str, report: str = "", line: int = 0, column: int = 0) -> None:
+        super().__init__(text)
+        self.report = report or text
+        self.line = line
+        self.column = column
+
+
+class GroupError(AccelError):
+    """A group does not exist, is in use, or cannot become what was asked for."""
+
+    __module__ = "pypcapaccel"
+
+
+class ConfigError(AccelError, ValueError):
+    """A configuration file is wrong: ``str(error)`` is a line for each of ``error.mistakes``."""
+
+    __module__ = "pypcapaccel"
+
+    def __init__(self, text: str, mistakes: Sequence[object] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = tuple(mistakes)
