@@ -233,48 +233,91 @@ static void test_rows(void **state)
 	}
 }
 
-/* The tuple's value, what it is mixed to, and PFQ's member of N = 2..8: for these, and powers of two,
- * the kernel's modulo chooses the same. */
+static const struct accel_lang_prim *prim_of(const struct vectors *v)
+{
+	static const char *const statuses[] = {"works", "no-op", "refused"};
+	static const char *const types[] = {"Action Qbuff", "Bool", "Word64"};
+	const struct accel_lang_prim *prim = accel_lang_prim_find(v->field[0], strlen(v->field[0]));
+
+	if (!prim)
+		fail_msg("%s:%u: not in the table", v->name, v->line);
+	assert_vector_string(v, statuses[prim->status], v->field[1]);
+	assert_vector_string(v, types[prim->type], v->field[2]);
+	return prim;
+}
+
+/* Nothing of PFQ's is missing, and nothing else is there but what we call ours. */
+static void test_all_of_pfq(void **state)
+{
+	unsigned n = 0, n_ours = 0;
+	struct vectors v;
+
+	(void)state;
+	vectors_open(&v, VECTORS_DIR "/lang_functions.txt");
+	for (; vectors_next(&v); n++)
+		assert_string_not_equal(prim_of(&v)->since, "+");
+	vectors_close(&v);
+	for (unsigned i = 0; i < accel_lang_n_prims; i++)
+		n_ours += !strcmp(accel_lang_prims[i].since, "+");
+	assert_int_equal(n + n_ours, accel_lang_n_prims);
+	assert_int_equal(n_ours, 1);
+}
+
+/* PFQ's own way from a mixed value to one of n members. */
+static unsigned pfq_fold(uint32_t value, unsigned n)
+{
+	unsigned power = 1;
+
+	while (power < n)
+		power *= 2;
+	if (power == n || (value & (power - 1)) < n)
+		return n < 8 && power != n ? value % n : value & (power - 1);
+	return value % n;
+}
+
+/* The tuple's value, what it is mixed to, and PFQ's member of n: for n up to 8, and powers of two, the
+ * kernel's modulo chooses the same. */
 static void test_golden(void **state)
 {
+	static const unsigned v6_members[] = {2, 3, 4, 5, 6, 7, 8, 9, 12};
+	static const unsigned v3_members[] = {2, 3, 4, 5, 8};
 	static const struct {
 		const char *text, *packet;
 		uint32_t h, value;
-		uint8_t v6[9]; /* of N = 2, 3, 4, 5, 6, 7, 8 */
-		uint8_t v3[5]; /* of N = 2, 3, 4, 5, 8 */
+		uint8_t v6[ACCEL_ARRAY_LEN(v6_members)];
+		uint8_t v3[ACCEL_ARRAY_LEN(v3_members)];
 	} rows[] = {
 		{"steer_flow",
 		 "tcp",
 		 0x03008204,
 		 0xe8c9280f,
-		 {1, 2, 3, 3, 5, 4, 7},
+		 {1, 2, 3, 3, 5, 4, 7, 5, 11},
 		 {0, 2, 2, 4, 6}},
 		{"steer_flow",
 		 "tcp back",
 		 0x03008204,
 		 0xe8c9280f,
-		 {1, 2, 3, 3, 5, 4, 7},
+		 {1, 2, 3, 3, 5, 4, 7, 5, 11},
 		 {0, 2, 2, 4, 6}},
 		{"steer_flow",
 		 "udp",
 		 0x0209ad0f,
 		 0x7dd4b153,
-		 {1, 0, 3, 2, 3, 3, 3},
+		 {1, 0, 3, 2, 3, 3, 3, 3, 3},
 		 {1, 2, 3, 0, 3}},
 		{"steer_p2p",
 		 "tcp",
 		 0x03000000,
 		 0xe51ebd4c,
-		 {0, 2, 0, 4, 2, 1, 4},
+		 {0, 2, 0, 4, 2, 1, 4, 2, 8},
 		 {0, 0, 0, 4, 0}},
 		{"steer_ip",
 		 "icmp",
 		 0x03000000,
 		 0xe51ebd4c,
-		 {0, 2, 0, 4, 2, 1, 4},
+		 {0, 2, 0, 4, 2, 1, 4, 2, 8},
 		 {0, 0, 0, 4, 0}},
 	};
-	static const unsigned v3_members[] = {2, 3, 4, 5, 8};
 
 	(void)state;
 	for (size_t i = 0; i < ACCEL_ARRAY_LEN(rows); i++) {
@@ -287,8 +330,11 @@ static void test_golden(void **state)
 		accel_lang_eval(v6, packet->data, packet->len, &packet->aux, &verdict);
 		assert_int_equal(verdict.h, rows[i].h);
 		assert_int_equal(verdict.value, rows[i].value);
-		for (unsigned n = 2; n <= 8; n++)
-			assert_int_equal(verdict.value % n, rows[i].v6[n - 2]);
+		for (size_t n = 0; n < ACCEL_ARRAY_LEN(v6_members); n++) {
+			assert_int_equal(pfq_fold(verdict.value, v6_members[n]), rows[i].v6[n]);
+			if (v6_members[n] <= 8)
+				assert_int_equal(verdict.value % v6_members[n], rows[i].v6[n]);
+		}
 		assert_true(check_packet(v6, packet, 3, NULL, fault));
 		accel_lang_eval(v3, packet->data, packet->len, &packet->aux, &verdict);
 		for (size_t n = 0; n < ACCEL_ARRAY_LEN(v3_members); n++)
@@ -301,10 +347,10 @@ static void test_golden(void **state)
 
 static void test_dumps(void **state)
 {
-	static const enum accel_lang_form forms[] = {ACCEL_LANG_TOKENS, ACCEL_LANG_TREE,
-						     ACCEL_LANG_BLOCKS, ACCEL_LANG_NOTES,
-						     ACCEL_LANG_CODE};
-	static const char names[] = "tTBNC";
+	static const enum accel_lang_form forms[] = {ACCEL_LANG_TOKENS, ACCEL_LANG_SYNTAX,
+						     ACCEL_LANG_TREE,	ACCEL_LANG_BLOCKS,
+						     ACCEL_LANG_NOTES,	ACCEL_LANG_CODE};
+	static const char names[] = "tSTBNC";
 	static char out[65536], want[65536];
 	struct vectors v;
 
@@ -446,9 +492,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples), cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_dumps),	 cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_parts),	 cmocka_unit_test(test_balance),
+		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_all_of_pfq),
+		cmocka_unit_test(test_golden),	 cmocka_unit_test(test_dumps),
+		cmocka_unit_test(test_tail),	 cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_balance),
 	};
 
 	return cmocka_run_group_tests(tests, make_packets, NULL);

@@ -48,7 +48,7 @@ static void check_error(int rc, const struct accel_err *err, const struct accel_
 
 static void check_dumps(const struct accel_lang *lang)
 {
-	for (unsigned form = ACCEL_LANG_TOKENS; form <= ACCEL_LANG_NOTES; form++) {
+	for (unsigned form = ACCEL_LANG_TOKENS; form <= ACCEL_LANG_SYNTAX; form++) {
 		size_t n = accel_lang_dump(lang, form, NULL, 0);
 		char *out = malloc(n + 1);
 

@@ -11,21 +11,47 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+static void add_source(const struct accel_lang *lang, const struct accel_lang_token *token,
+		       struct accel_str *out)
+{
+	struct accel_quote quote;
+
+	accel_str_add(out, "\t%s",
+		      accel_quote(&quote, lang->src.text + token->span.at, token->span.len));
+}
+
 static void dump_tokens(const struct accel_lang *lang, struct accel_str *out)
 {
 	for (unsigned i = 0; i < lang->n_tokens; i++) {
 		const struct accel_lang_token *token = &lang->tokens[i];
-		struct accel_quote quote;
 
 		accel_str_add(out, "%u+%u\t%s", token->span.at, token->span.len,
 			      accel_lang_tok_name(token->kind));
 		if (token->kind == ACCEL_TOK_NAME || token->kind == ACCEL_TOK_NUMBER ||
 		    token->kind == ACCEL_TOK_STRING || token->kind == ACCEL_TOK_COMPARE)
-			accel_str_add(out, "\t%s",
-				      accel_quote(&quote, lang->src.text + token->span.at,
-						  token->span.len));
+			add_source(lang, token, out);
 		accel_str_add(out, "\n");
 	}
+}
+
+static void dump_syntax(const struct accel_lang *lang, const struct accel_lang_expr *expr,
+			unsigned depth, struct accel_str *out)
+{
+	static const char *const names[] = {
+		[ACCEL_SYN_APPLY] = "apply",	 [ACCEL_SYN_NUMBER] = "number",
+		[ACCEL_SYN_STRING] = "string",	 [ACCEL_SYN_LIST] = "list",
+		[ACCEL_SYN_CHAIN] = "chain",	 [ACCEL_SYN_OR] = "or",
+		[ACCEL_SYN_XOR] = "xor",	 [ACCEL_SYN_AND] = "and",
+		[ACCEL_SYN_COMPARE] = "compare", [ACCEL_SYN_IF] = "if",
+	};
+
+	accel_str_add(out, "%*s%u+%u\t%s", (int)(2 * depth), "", expr->span.at, expr->span.len,
+		      names[expr->kind]);
+	if (expr->kind <= ACCEL_SYN_STRING || expr->kind == ACCEL_SYN_COMPARE)
+		add_source(lang, expr->token, out);
+	accel_str_add(out, "\n");
+	for (const struct accel_lang_expr *kid = expr->kids; kid; kid = kid->next)
+		dump_syntax(lang, kid, depth + 1, out);
 }
 
 static const char *kind_name(const struct accel_lang_node *n)
@@ -171,6 +197,9 @@ size_t accel_lang_dump(const struct accel_lang *lang, enum accel_lang_form form,
 	switch (form) {
 	case ACCEL_LANG_TOKENS:
 		dump_tokens(lang, &str);
+		break;
+	case ACCEL_LANG_SYNTAX:
+		dump_syntax(lang, lang->expr, 0, &str);
 		break;
 	case ACCEL_LANG_TREE:
 		dump_node(lang->tree, 0, &str);

@@ -126,7 +126,6 @@ static int keep_text(struct accel_lang *lang, const char *name, const char *text
 
 static int compile(struct accel_lang *lang, const char *name, const char *text, size_t len)
 {
-	struct accel_lang_expr *expr = NULL;
 	int rc = 0;
 
 	if (len <= ACCEL_LANG_MAX_LEN)
@@ -134,9 +133,9 @@ static int compile(struct accel_lang *lang, const char *name, const char *text, 
 	if (!rc)
 		rc = accel_lang_lex(&lang->src, &lang->tokens, &lang->n_tokens);
 	if (!rc)
-		rc = accel_lang_parse(&lang->src, lang->tokens, &expr);
+		rc = accel_lang_parse(&lang->src, lang->tokens, &lang->expr);
 	if (!rc)
-		rc = accel_lang_check(&lang->src, expr, &lang->tree);
+		rc = accel_lang_check(&lang->src, lang->expr, &lang->tree);
 	if (rc)
 		return rc;
 	accel_lang_find_shape(lang->tree, &lang->shape);

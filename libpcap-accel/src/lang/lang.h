@@ -138,6 +138,7 @@ enum accel_lang_form {
 	ACCEL_LANG_BLOCKS, /* block, outcomes, parts and their sizes */
 	ACCEL_LANG_CODE,   /* the programs as tcpdump -d shows them; filters as of 2 members */
 	ACCEL_LANG_NOTES,  /* a line for each function that does nothing here, with the reason */
+	ACCEL_LANG_SYNTAX, /* the tree before names mean anything, an expression a line */
 };
 
 /* Print an intermediate form. Writes at most `size` bytes with the NUL, returns what snprintf

@@ -8,6 +8,7 @@
 #include "lang/arena.h"
 #include "lang/lang.h"
 #include "lang/lower.h"
+#include "lang/parse.h"
 #include "lang/shape.h"
 #include "lang/source.h"
 
@@ -17,6 +18,7 @@ struct accel_lang {
 	struct accel_lang_source src; /* err is NULL after the compilation */
 	struct accel_lang_token *tokens;
 	unsigned n_tokens;
+	struct accel_lang_expr *expr;
 	struct accel_lang_node *tree;
 	struct accel_lang_shape shape;
 	struct accel_lang_target parts[ACCEL_LANG_MAX_PARTS];
