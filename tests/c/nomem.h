@@ -6,12 +6,15 @@
 #ifndef TEST_NOMEM_H
 #define TEST_NOMEM_H
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 static unsigned n_calls;   /* allocations since the start of the attempt */
 static unsigned fail_call; /* this one fails, from 1; 0 = none */
 static long n_live;	   /* pointers that were given out and not freed */
+static size_t live_len;	   /* bytes of them */
+static size_t most_len;	   /* the most that they ever were; whoever asks sets it to 0 before */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -34,7 +37,15 @@ static bool fails_now(void)
 static void *count(void *p)
 {
 	n_live += p != NULL;
+	live_len += malloc_usable_size(p);
+	most_len = live_len > most_len ? live_len : most_len;
 	return p;
+}
+
+static void uncount(void *p)
+{
+	n_live -= p != NULL;
+	live_len -= malloc_usable_size(p);
 }
 
 void *__wrap_malloc(size_t size)
@@ -49,10 +60,10 @@ void *__wrap_calloc(size_t n, size_t size)
 
 void *__wrap_realloc(void *old, size_t size)
 {
-	void *p = fails_now() ? NULL : __real_realloc(old, size);
-
-	n_live += p && !old;
-	return p;
+	if (fails_now())
+		return NULL;
+	uncount(old);
+	return count(__real_realloc(old, size));
 }
 
 char *__wrap_strdup(const char *s)
@@ -67,7 +78,7 @@ char *__wrap_strndup(const char *s, size_t n)
 
 void __wrap_free(void *p)
 {
-	n_live -= p != NULL;
+	uncount(p);
 	__real_free(p);
 }
 

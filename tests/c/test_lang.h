@@ -13,7 +13,7 @@
 
 #include <linux/if_packet.h>
 
-#define LANG_PACKET_MAX 400
+#define LANG_PACKET_MAX 512
 
 struct lang_packet {
 	unsigned len;
@@ -44,6 +44,20 @@ static MAYBE int fake_pcap(void *ctx, const char *text, struct sock_filter **out
 	memcpy(*out, programs[idx].insns, programs[idx].n * sizeof(**out));
 	*n_out = programs[idx].n;
 	return 0;
+}
+
+/* `piece` until `len` bytes are full, between `start` and `end`; malloc'ed. */
+static MAYBE char *repeat_text(const char *start, const char *piece, size_t len, const char *end)
+{
+	size_t piece_len = strlen(piece), n = strlen(start);
+	char *text = malloc(len + n + piece_len + strlen(end) + 1);
+
+	assert_non_null(text);
+	memcpy(text, start, n);
+	for (; n < len; n += piece_len)
+		memcpy(text + n, piece, piece_len);
+	strcpy(text + n, end);
+	return text;
 }
 
 /* Bytes behind each other. */

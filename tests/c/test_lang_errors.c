@@ -90,6 +90,20 @@ static void test_explain(void **state)
 	assert_non_null(strstr(out, "xx yy"));
 }
 
+/* Where there is nobody to compile them. */
+static void test_no_pcap(void **state)
+{
+	const char text[] = "filter \"tcp\"";
+	struct accel_lang *lang = NULL;
+	struct accel_err err = {""};
+
+	(void)state;
+	assert_int_equal(accel_lang_compile("conf", text, strlen(text), NULL, &lang, &err),
+			 -EOPNOTSUPP);
+	assert_string_equal(err.text, "conf:1:8: a pcap filter needs libpcap, which is not at hand "
+				      "here");
+}
+
 static void test_explain_is_cut(void **state)
 {
 	struct accel_lang_where where = {.at = 0, .len = 2, .line = 1, .column = 1};
@@ -118,19 +132,11 @@ static int compile_hostile(const char *text, size_t len)
 	return rc;
 }
 
-/* `piece` until `len` bytes are full, then `end`. */
 static int compile_repeated(const char *start, const char *piece, size_t len, const char *end)
 {
-	size_t piece_len = strlen(piece), n = strlen(start);
-	char *text = malloc(len + n + piece_len + strlen(end) + 1);
-	int rc;
+	char *text = repeat_text(start, piece, len, end);
+	int rc = compile_hostile(text, strlen(text));
 
-	assert_non_null(text);
-	memcpy(text, start, n);
-	for (; n < len; n += piece_len)
-		memcpy(text + n, piece, piece_len);
-	strcpy(text + n, end);
-	rc = compile_hostile(text, n + strlen(end));
 	free(text);
 	return rc;
 }
@@ -242,10 +248,11 @@ static void test_every_refusal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),	       cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_explain_is_cut), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_xor_in_xor),     cmocka_unit_test(test_size_is_said),
-		cmocka_unit_test(test_cells_run_out),  cmocka_unit_test(test_every_refusal),
+		cmocka_unit_test(test_vectors),	      cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_no_pcap),	      cmocka_unit_test(test_explain_is_cut),
+		cmocka_unit_test(test_hostile),	      cmocka_unit_test(test_xor_in_xor),
+		cmocka_unit_test(test_size_is_said),  cmocka_unit_test(test_cells_run_out),
+		cmocka_unit_test(test_every_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

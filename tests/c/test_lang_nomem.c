@@ -13,6 +13,8 @@ void *reallocarray(void *old, size_t n, size_t size)
 	return __wrap_realloc(old, n * size);
 }
 
+#define MOST_MEMORY (16 << 20)
+
 static const char *const texts[] = {
 	"steer_flow",
 	"when (vlan_id [1, 2, 3] .||. has_addr \"10.0.0.0/8\") $ log_msg \"x\" >-> steer_p2p",
@@ -87,11 +89,54 @@ static void test_filter(void **state)
 	accel_lang_free(lang);
 }
 
+/* Hostile texts of the longest length need memory that is bounded, whatever comes of them. */
+static void test_memory_is_bounded(void **state)
+{
+	static const struct {
+		const char *start, *piece, *end;
+	} hostile[] = {
+		{"", "ip >-> ", "ip"},
+		{"", "(", ""},
+		{"", "[", ""},
+		{"", "$", ""},
+		{"", "a ", "a"},
+		{"", "1 ", "1"},
+		{"", "inv $ ", "ip"},
+		{"", "if is_tcp then ip else ", "ip"},
+		{"", "steer_flow >-> ", "steer_flow"},
+		{"", "double_steer_ip >-> ", "steer_link"},
+		{"filter (is_tcp", " .^^. is_tcp", ")"},
+		{"filter (is_tcp", " .||. is_udp", ")"},
+		{"vlan_id_filter [1", ",1", "]"},
+		{"bloom_filter 1 [\"10.0.0.1\"", ",\"10.0.0.2\"", "] 32"},
+		{"filter (\"#0\"", " .||. \"#0\"", ")"},
+	};
+	struct accel_lang_options opt = {.compile_pcap = fake_pcap};
+
+	(void)state;
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(hostile); i++) {
+		char *text = repeat_text(hostile[i].start, hostile[i].piece,
+					 ACCEL_LANG_MAX_LEN - 100, hostile[i].end);
+		struct accel_lang *lang = NULL;
+		struct accel_err err = {""};
+		size_t before = live_len;
+
+		most_len = 0;
+		if (accel_lang_compile("long", text, strlen(text), &opt, &lang, &err) == 0)
+			accel_lang_free(lang);
+		if (most_len - before > MOST_MEMORY)
+			fail_msg("%.40s...: %zu bytes", text, most_len - before);
+		assert_int_equal(live_len, before);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compile),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_memory_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

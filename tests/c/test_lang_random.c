@@ -1,246 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_lang_random.c - random computations, made from the table of functions, over random packets:
- * what the programs do is what the interpreter says, in our own BPF machine and in the kernel. A
- * failing case is made smaller and printed with its seed. */
-#include "test_lang.h"
+/* test_lang_random.c - random computations over random packets, and over packets that the kernel's own
+ * stack has made: what the programs do is what the interpreter says, in our own BPF machine and in the
+ * kernel. A failing case is made smaller and printed with its seed.
+ *
+ * With ACCEL_FULL a million pairs. ACCEL_SEED: another seed. */
+#include "test_lang_expr.h"
+#include "test_lang_traffic.h"
 
-#include "lang/node.h"
-
-#define MAX_KIDS    8
-#define MAX_EXPRS   256
-#define TEXT_LEN    16384
 #define PER_PROGRAM 20 /* packets */
-
-/* An expression as text around other expressions. */
-struct expr {
-	enum accel_lang_type type;
-	char head[256]; /* "%" stands for a kid */
-	struct expr *kids[MAX_KIDS];
-	unsigned n_kids;
-};
-
-static struct expr pool[MAX_EXPRS];
-static unsigned n_pool;
-
-static struct expr *random_expr(struct rng *rng, enum accel_lang_type type, unsigned depth);
-
-static ACCEL_PRINTF(2, 3) void add_text(struct expr *e, const char *fmt, ...)
-{
-	size_t n = strlen(e->head);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(e->head + n, sizeof(e->head) - n, fmt, ap);
-	va_end(ap);
-}
-
-static void add_kid(struct rng *rng, struct expr *e, enum accel_lang_type type, unsigned depth)
-{
-	e->kids[e->n_kids++] = random_expr(rng, type, depth);
-}
-
-static const char *random_addr(struct rng *rng)
-{
-	static const char *const addrs[] = {"10.0.0.1", "10.0.0.0",    "192.168.1.5", "8.8.8.8",
-					    "0.0.0.0",	"2001:db8::1", "2001:db8::",  "ff02::1"};
-
-	return PICK(rng, addrs);
-}
-
-static unsigned random_prefix(struct rng *rng, const char *addr)
-{
-	static const unsigned prefixes[] = {0, 8, 24, 32, 31, 64, 127, 128};
-	unsigned prefix = PICK(rng, prefixes);
-
-	return prefix > 32 && !strchr(addr, ':') ? 24 : prefix;
-}
-
-static void add_number(struct rng *rng, struct expr *e, uint64_t max)
-{
-	static const uint64_t numbers[] = {0,	1,  6,	    17,	    26,	    53,		 80,
-					   200, 64, 0x0800, 0x86dd, 0x4000, 0x1ffffffff, 5060};
-	uint64_t number = PICK(rng, numbers);
-
-	add_text(e, " %llu", (unsigned long long)(number > max ? number % (max + 1) : number));
-}
-
-static void add_vids(struct rng *rng, struct expr *e)
-{
-	unsigned n = rng_below(rng, 4);
-
-	add_text(e, " [");
-	for (unsigned i = 0; i < n; i++)
-		add_text(e, "%s%u", i ? ", " : "", PICK(rng, some_vids));
-	add_text(e, "%s]", rng_one_in(rng, 5) ? n ? ", -1" : "-1" : "");
-}
-
-static void add_addrs(struct rng *rng, struct expr *e)
-{
-	unsigned n = 1 + rng_below(rng, 3);
-
-	add_text(e, " [");
-	for (unsigned i = 0; i < n; i++)
-		add_text(e, "%s\"10.0.0.%u\"", i ? ", " : "", rng_below(rng, 4));
-	add_text(e, "]");
-}
-
-/* `addr`: the one before, for its prefix. */
-static const char *add_argument(struct rng *rng, struct expr *e, enum accel_lang_arg arg,
-				const char *addr, unsigned depth)
-{
-	switch (arg) {
-	case ACCEL_ARG_U8:
-		add_number(rng, e, 255);
-		return addr;
-	case ACCEL_ARG_U16:
-		add_number(rng, e, 65535);
-		return addr;
-	case ACCEL_ARG_U32:
-		add_number(rng, e, UINT32_MAX);
-		return addr;
-	case ACCEL_ARG_U64:
-		add_number(rng, e, UINT64_MAX - 1);
-		return addr;
-	case ACCEL_ARG_CLASS:
-		add_text(e, " %u", rng_below(rng, 3) * 31);
-		return addr;
-	case ACCEL_ARG_VID:
-		add_text(e, " %u", PICK(rng, some_vids));
-		return addr;
-	case ACCEL_ARG_OFFSET:
-		add_text(e, " %u", rng_below(rng, 60));
-		return addr;
-	case ACCEL_ARG_BYTES:
-		add_text(e, " %u", 1 + rng_below(rng, 4));
-		return addr;
-	case ACCEL_ARG_KEY:
-		add_text(e, " %u", rng_one_in(rng, 4) ? 56 : rng_next(rng) & 0x1eff);
-		return addr;
-	case ACCEL_ARG_PREFIX:
-		add_text(e, " %u", random_prefix(rng, addr));
-		return addr;
-	case ACCEL_ARG_VIDS:
-		add_vids(rng, e);
-		return addr;
-	case ACCEL_ARG_ADDR:
-	case ACCEL_ARG_CIDR:
-		addr = random_addr(rng);
-		add_text(e, " \"%s", addr);
-		if (arg == ACCEL_ARG_CIDR)
-			add_text(e, "/%u", random_prefix(rng, addr));
-		add_text(e, "\"");
-		return addr;
-	case ACCEL_ARG_ADDRS:
-		add_addrs(rng, e);
-		return "";
-	case ACCEL_ARG_MAC:
-		add_text(e, " \"02:00:00:00:00:0%u\"", rng_below(rng, 3));
-		return addr;
-	case ACCEL_ARG_STRING:
-		add_text(e, " \"text\"");
-		return addr;
-	case ACCEL_ARG_PREDICATE:
-	case ACCEL_ARG_PROPERTY:
-	case ACCEL_ARG_ACTION:
-		add_text(e, " (%%)");
-		add_kid(rng, e,
-			arg == ACCEL_ARG_PREDICATE  ? ACCEL_LANG_PREDICATE
-			: arg == ACCEL_ARG_PROPERTY ? ACCEL_LANG_PROPERTY
-						    : ACCEL_LANG_ACTION,
-			depth + 1);
-		return addr;
-	default:
-		fail_msg("an argument of kind %d is not made here", (int)arg);
-		return addr;
-	}
-}
-
-static bool is_leaf(const struct accel_lang_prim *prim)
-{
-	for (const enum accel_lang_arg *arg = prim->args; *arg; arg++)
-		if (*arg >= ACCEL_ARG_PREDICATE)
-			return false;
-	return true;
-}
-
-/* A function of the type; where it is deep, one without functions as arguments. */
-static const struct accel_lang_prim *random_prim(struct rng *rng, enum accel_lang_type type,
-						 unsigned depth)
-{
-	const struct accel_lang_prim *prim;
-
-	do {
-		prim = &accel_lang_prims[rng_below(rng, accel_lang_n_prims)];
-	} while (prim->type != type || prim->status == ACCEL_LANG_REFUSED ||
-		 (depth > 4 && !is_leaf(prim)) ||
-		 (prim->kind == ACCEL_NODE_SHIFT && !rng_one_in(rng, 4)));
-	return prim;
-}
-
-static void random_operator(struct rng *rng, struct expr *e, unsigned depth)
-{
-	static const char *const logic[] = {"(%) .&&. (%)", "(%) .||. (%)", "(%) .^^. (%)",
-					    "(%) .&&. (%) .||. (%)", "(%) .^^. (%) .^^. (%)"};
-	static const char *const compare[] = {".<", ".<=", ".==", "./=", ".>", ".>="};
-	static const char *const chains[] = {"(%) >-> (%)", "(%) >-> (%) >-> (%)",
-					     "when (%) $ % >-> %", "if % then (%) else (%)"};
-
-	if (e->type == ACCEL_LANG_PREDICATE && rng_one_in(rng, 3)) {
-		add_text(e, "(%%) %s", PICK(rng, compare));
-		add_number(rng, e, UINT64_MAX - 1);
-		add_kid(rng, e, ACCEL_LANG_PROPERTY, depth + 1);
-		return;
-	}
-	add_text(e, "%s", e->type == ACCEL_LANG_PREDICATE ? PICK(rng, logic) : PICK(rng, chains));
-	for (const char *c = e->head; *c; c++)
-		if (*c == '%')
-			add_kid(rng, e,
-				e->n_kids == 0 && (e->head[0] == 'w' || e->head[0] == 'i')
-					? ACCEL_LANG_PREDICATE
-					: e->type,
-				depth + 1);
-}
-
-static struct expr *random_expr(struct rng *rng, enum accel_lang_type type, unsigned depth)
-{
-	struct expr *e = &pool[n_pool++];
-	const struct accel_lang_prim *prim;
-	const char *addr = "";
-
-	assert_true(n_pool < MAX_EXPRS);
-	memset(e, 0, sizeof(*e));
-	e->type = type;
-	if (n_pool > MAX_EXPRS / 2)
-		depth = 10;
-	if (type == ACCEL_LANG_PREDICATE && rng_one_in(rng, 10)) {
-		add_text(e, "\"#%u\"", rng_below(rng, N_PROGRAMS));
-		return e;
-	}
-	if (type != ACCEL_LANG_PROPERTY && depth <= 4 && rng_one_in(rng, depth ? 4 : 2)) {
-		random_operator(rng, e, depth);
-		return e;
-	}
-	prim = random_prim(rng, type, depth);
-	add_text(e, "%s", prim->name);
-	for (const enum accel_lang_arg *arg = prim->args; *arg; arg++)
-		addr = add_argument(rng, e, *arg, addr, depth);
-	return e;
-}
-
-static size_t print_expr(const struct expr *e, char *out, size_t size)
-{
-	size_t n = 0;
-	unsigned kid = 0;
-
-	for (const char *c = e->head; *c; c++) {
-		if (*c == '%')
-			n += print_expr(e->kids[kid++], out + n, size - n);
-		else if (n + 1 < size)
-			out[n++] = *c;
-	}
-	out[n] = '\0';
-	return n;
-}
 
 enum outcome { AGREES, DIFFERS, TOO_LARGE };
 
@@ -354,12 +121,41 @@ static void make_programs(struct rng *rng)
 		programs[i].n = random_program(rng, programs[i].insns, 60);
 }
 
-/* Rounds of one computation over some packets each. */
-static void compare(uint64_t seed, unsigned n_programs, bool in_kernel)
+/* Where packets come from. */
+struct source {
+	const char *name;
+	uint64_t seed;
+	void (*next)(struct rng *rng, struct lang_packet *packet);
+	bool in_kernel;
+};
+
+static void next_random(struct rng *rng, struct lang_packet *packet)
 {
-	struct rng rng = rng_from(in_kernel ? "kernel" : "machine", seed);
+	random_packet(rng, packet);
+	random_aux(rng, &packet->aux);
+}
+
+static void next_real(struct rng *rng, struct lang_packet *packet)
+{
+	*packet = traffic[rng_below(rng, n_traffic)];
+}
+
+static uint64_t seed_of(const struct source *source)
+{
+	const char *given = getenv("ACCEL_SEED");
+	uint64_t seed = 0;
+
+	for (; given && *given; given++)
+		seed = seed * 10 + (unsigned)(*given - '0');
+	return seed ? seed : source->seed;
+}
+
+/* Rounds of one computation over some packets each. Returns how many pairs there were. */
+static unsigned agree(const struct source *source, unsigned n_programs)
+{
+	struct rng rng = rng_from(source->name, seed_of(source));
 	struct kernel kernel;
-	struct trial t = {.kernel = in_kernel ? &kernel : NULL};
+	struct trial t = {.kernel = source->in_kernel ? &kernel : NULL};
 	unsigned n_pairs = 0, n_large = 0;
 
 	make_programs(&rng);
@@ -371,23 +167,21 @@ static void compare(uint64_t seed, unsigned n_programs, bool in_kernel)
 		n_pool = 0;
 		t.expr = random_expr(&rng, ACCEL_LANG_ACTION, 0);
 		for (unsigned p = 0; outcome == AGREES && p < PER_PROGRAM; p++) {
-			random_packet(&rng, &t.packet);
-			if (!in_kernel)
-				random_aux(&rng, &t.packet.aux);
+			source->next(&rng, &t.packet);
 			t.n_members = 1 + rng_below(&rng, 16);
 			outcome = try_it(&t, &lang);
 			n_pairs += outcome == AGREES;
 		}
 		n_large += outcome == TOO_LARGE;
 		if (outcome == DIFFERS)
-			report(&t, seed, i);
+			report(&t, seed_of(source), i);
 		accel_lang_free(lang);
 	}
 	kernel_fini(&kernel);
 	print_message("%u pairs agree; %u of %u programs were too large\n", n_pairs, n_large,
 		      n_programs);
 	assert_true(n_large < n_programs / 4);
-	assert_true(n_pairs >= n_programs * PER_PROGRAM / 2);
+	return n_pairs;
 }
 
 /* pcap filters alone: random programs within ours. */
@@ -426,26 +220,76 @@ static void test_spliced(void **state)
 	assert_true(n_compiled > rounds(1000) / 2);
 }
 
-static uint64_t seed_of(uint64_t usual)
+/* Every kind that a computation tells apart is among them. */
+static void check_traffic(void)
 {
-	const char *given = getenv("ACCEL_SEED");
-	uint64_t seed = 0;
+	static const char *const kinds[] = {
+		"is_tcp",
+		"is_tcp6",
+		"is_udp .&&. is_first_frag",
+		"is_udp .&&. is_more_frag",
+		"is_udp6 .&&. is_first_frag",
+		"is_udp6 .&&. is_more_frag",
+		"icmp_type .== 8",
+		"is_icmp .&&. icmp_type .== 3",
+		"is_icmp6 .&&. icmp_type .== 1",
+		"is_sip",
+		"is_broadcast .&&. is_udp",
+		"is_l3_proto 0x0806",
+		"is_incoming_host",
+		"not is_incoming_host",
+	};
 
-	for (; given && *given; given++)
-		seed = seed * 10 + (unsigned)(*given - '0');
-	return seed ? seed : usual;
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(kinds); i++) {
+		struct accel_lang *lang = NULL;
+		struct accel_err err = {""};
+		struct accel_lang_verdict v;
+		char text[100];
+		unsigned n = 0;
+
+		snprintf(text, sizeof(text), "filter (%s)", kinds[i]);
+		if (accel_lang_compile("kind", text, strlen(text), NULL, &lang, &err))
+			fail_msg("%s", err.text);
+		for (unsigned p = 0; p < n_traffic; p++) {
+			accel_lang_eval(lang, traffic[p].data, traffic[p].len, &traffic[p].aux, &v);
+			n += v.outcome == ACCEL_LANG_TO_ALL;
+		}
+		accel_lang_free(lang);
+		if (!n)
+			fail_msg("the kernel's own packets have none of: %s", kinds[i]);
+	}
 }
 
+/* 20,000 pairs, and a million. */
 static void test_machine(void **state)
 {
+	const struct source source = {"machine", 0x5eed01, next_random, false};
+
 	(void)state;
-	compare(seed_of(0x5eed01), rounds(1000), false);
+	assert_true(agree(&source, rounds(1100)) >= rounds(20000));
 }
 
 static void test_kernel(void **state)
 {
+	const struct source source = {"kernel", 0x5eed02, random_packet, true};
+
 	(void)state;
-	compare(seed_of(0x5eed02), rounds(100), true);
+	assert_true(agree(&source, rounds(110)) >= rounds(2000));
+}
+
+/* What the host's own stack sends and receives. */
+static void test_real(void **state)
+{
+	const struct source source = {"real", 0x5eed04, next_real, false};
+
+	(void)state;
+	if (why_not) {
+		print_message("skipped: %s\n", why_not);
+		skip();
+	}
+	record_traffic();
+	check_traffic();
+	assert_true(agree(&source, rounds(300)) >= rounds(5000));
 }
 
 int main(void)
@@ -454,7 +298,8 @@ int main(void)
 		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_spliced),
+		cmocka_unit_test(test_real),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, enter_namespace, NULL);
 }
