@@ -128,6 +128,62 @@ int pcap_accel_run_computation(const struct pcap_accel_computation *c, const voi
 			       size_t caplen, unsigned n_members,
 			       struct pcap_accel_verdict *verdict);
 
+/* ---- options, configuration files and device strings, for tools ----
+ *
+ * What a capture would say of them, without one. errbuf is PCAP_ERRBUF_SIZE (256) bytes. */
+
+/* Texts and lists are constant; a list ends in NULL, or is NULL. */
+struct pcap_accel_option {
+	uint64_t size;	  /* in: sizeof(struct pcap_accel_option) */
+	const char *key;  /* "buffer": on a device and in a file */
+	const char *type; /* bool, number, size, time, word, words, numbers, text */
+	const char *def;  /* default, as it would be written */
+	const char *help; /* one line */
+	uint64_t min;	  /* numbers; sizes in bytes; times in ns */
+	uint64_t max;
+	uint32_t engines;	    /* 1: afpacket, 2: pfq, 4: xdp, or-ed */
+	uint32_t may_be_none;	    /* 1: -1 is right too */
+	const char *const *aliases; /* other keys that mean the same */
+	const char *const *env;	    /* variables, the first that is set counts */
+	const char *const *words;   /* of word and words: what may be there */
+};
+
+/* The options, counted from 0. 0, or PCAP_ERROR (-1): no more, or size too small. */
+int pcap_accel_get_option(unsigned index, struct pcap_accel_option *option);
+
+/* Is `value` right for the option `key` of an engine ("afpacket", "pfq", "xdp")? 0, or PCAP_ERROR
+ * (-1) with "ENGINE: KEY: what (what would be right)". */
+int pcap_accel_check_option(const char *engine, const char *key, const char *value, char *errbuf);
+
+/* Is it a device string of ours, with right options? 0, or PCAP_ERROR (-1) with a text. Whether the
+ * interfaces are there is not asked. */
+int pcap_accel_check_device(const char *device, char *errbuf);
+
+struct pcap_accel_conf {
+	const char *path; /* opens each error */
+	const char *text; /* len bytes of key = value lines */
+	size_t len;
+	const char *engine; /* of the device that names the file; NULL: the ambient file */
+};
+
+struct pcap_accel_setting {
+	const char *key; /* as the option table spells it; "map.IF", "default"; or, with a mistake,
+			    as it was written, "" if there is none */
+	const char *value;   /* without quotes and continued lines */
+	const char *mistake; /* NULL, or "PATH:LINE:COLUMN: what (what would be right)" */
+	uint32_t line;	     /* of the key, from 1 */
+	uint32_t column;     /* in bytes */
+	uint32_t value_line; /* 0 if there is no value */
+	uint32_t value_column;
+};
+
+/* Everything in a file's text, in order, the mistakes too. How many, with *settings for
+ * pcap_accel_free_settings(); or PCAP_ERROR (-1) with a text: too large, no memory, unknown
+ * engine. */
+int pcap_accel_read_settings(const struct pcap_accel_conf *conf,
+			     struct pcap_accel_setting **settings, char *errbuf);
+void pcap_accel_free_settings(struct pcap_accel_setting *settings, int n);
+
 #ifdef __cplusplus
 }
 #endif

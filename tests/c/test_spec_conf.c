@@ -56,6 +56,49 @@ static int parse(const char *text, size_t len, const struct block *b, struct acc
 	return rc;
 }
 
+/* What a visitor has seen of a file. */
+struct seen {
+	char first[ACCEL_ERR_LEN]; /* mistake */
+	unsigned n_mistakes, n_right;
+	unsigned last_line;
+};
+
+static int note(void *ctx, const struct accel_conf_setting *setting)
+{
+	struct seen *seen = ctx;
+
+	assert_true(setting->line >= 1 && setting->column >= 1);
+	assert_true(setting->line >= seen->last_line);
+	seen->last_line = setting->line;
+	if (setting->mistake && seen->n_mistakes++ == 0)
+		snprintf(seen->first, sizeof(seen->first), "%s", setting->mistake);
+	if (!setting->mistake) {
+		seen->n_right++;
+		assert_true(setting->value_line >= setting->line && setting->value_column >= 1);
+	}
+	return 0;
+}
+
+/* A visit meets the error that the parser stops at first, and what it takes if there is none. */
+static void check_visit(const struct block *b)
+{
+	struct accel_conf_text file = {"F", NULL, b->text_len, b->from, b->engine};
+	char *exact = malloc(b->text_len ? b->text_len : 1);
+	struct accel_err err = {""};
+	struct seen seen = {0};
+
+	memcpy(exact, b->text, b->text_len);
+	file.text = exact;
+	assert_int_equal(accel_conf_visit(&file, note, &seen, &err), 0);
+	free(exact);
+	if (strcmp(seen.first, b->message))
+		fail_msg("conf.txt: %s: visited:\n  is   %s\n  want %s", b->name, seen.first,
+			 b->message);
+	if (!b->code[0] && seen.n_right < b->n_want)
+		fail_msg("conf.txt: %s: %u of %u settings visited", b->name, seen.n_right,
+			 b->n_want);
+}
+
 static void check_block(const struct block *b)
 {
 	struct accel_aliases aliases = {0};
@@ -80,6 +123,7 @@ static void check_block(const struct block *b)
 		assert_true(!s.v[i].text || s.v[i].from == b->from);
 	accel_settings_fini(&s);
 	accel_aliases_fini(&aliases);
+	check_visit(b);
 }
 
 static void append(char *to, size_t size, const char *s)
@@ -231,6 +275,53 @@ static void test_size_and_path(void **state)
 	accel_settings_fini(&s);
 }
 
+static int print_setting(void *ctx, const struct accel_conf_setting *setting)
+{
+	accel_str_add(ctx, "%u:%u %s=%s%s%s\n", setting->line, setting->column, setting->key,
+		      setting->value, setting->mistake ? " ! " : "",
+		      setting->mistake ? setting->mistake : "");
+	return 0;
+}
+
+static int stop_visit(void *ctx, const struct accel_conf_setting *setting)
+{
+	++*(int *)ctx;
+	return setting->line == 2 ? 7 : 0;
+}
+
+/* Every mistake in one go, with what is right in between; a line that goes on is passed over as
+ * one. */
+static void test_visit(void **state)
+{
+	static const char text[] =
+		"GROUP = 1\nbufer = 2\nno equals \\\n goes on = 3\nLang = a \\\n b\n"
+		"x = \"open\nvlan = 5000\nmap.e0 = pfq:e0\ngroup = 2";
+	static const char want[] =
+		"1:1 group=1\n"
+		"2:1 bufer=2 ! F:2:1: unknown option 'bufer' (did you mean 'buffer'?)\n"
+		"3:1 = ! F:3:1: no '=' in this line (KEY = VALUE)\n"
+		"5:1 computation=a b\n"
+		"7:5 = ! F:7:5: no closing quote in this line (\")\n"
+		"8:1 vlan=5000 ! F:8:8: vlan: '5000' is out of range (0 to 4095)\n"
+		"9:1 map.e0=pfq:e0\n"
+		"10:1 group=2 ! F:10:1: 'group' is there twice (first in line 1)\n";
+	struct accel_conf_text file = {"F", text, strlen(text), ACCEL_FROM_AMBIENT, 0};
+	struct accel_err err = {""};
+	struct accel_str str;
+	char is[2048];
+	int n = 0;
+
+	(void)state;
+	accel_str_init(&str, is, sizeof(is));
+	assert_int_equal(accel_conf_visit(&file, print_setting, &str, &err), 0);
+	assert_string_equal(is, want);
+	assert_int_equal(accel_conf_visit(&file, stop_visit, &n, &err), 7);
+	assert_int_equal(n, 2);
+	file.len = ACCEL_CONF_MAX_LEN + 1;
+	assert_int_equal(accel_conf_visit(&file, print_setting, &str, &err), -EFBIG);
+	assert_string_equal(err.text, "F: too large for a configuration file (at most 64KiB)");
+}
+
 static size_t read_file(const char *path, char *text, size_t size)
 {
 	FILE *file = fopen(path, "r");
@@ -343,10 +434,10 @@ static void test_default_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),	    cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_maps_add_up), cmocka_unit_test(test_size_and_path),
-		cmocka_unit_test(test_profiles),    cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_default_file),
+		cmocka_unit_test(test_vectors),	     cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_maps_add_up),  cmocka_unit_test(test_size_and_path),
+		cmocka_unit_test(test_profiles),     cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_default_file), cmocka_unit_test(test_visit),
 	};
 
 	return cmocka_run_group_tests_name("spec_conf", tests, NULL, NULL);

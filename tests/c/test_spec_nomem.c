@@ -62,6 +62,22 @@ static int try_conf(struct world *w, struct accel_err *err)
 				&w->settings, &w->aliases, err);
 }
 
+static int pass_over(void *ctx, const struct accel_conf_setting *setting)
+{
+	(void)ctx;
+	(void)setting;
+	return 0;
+}
+
+static int try_visit(struct world *w, struct accel_err *err)
+{
+	static const char text[] = "vlan = 1, 2\nmap.eth0 = pfq/c:eth0?vlan=7\ncomputation = a\n";
+	const struct accel_conf_text file = {"F", text, strlen(text), ACCEL_FROM_AMBIENT, 0};
+
+	(void)w;
+	return accel_conf_visit(&file, pass_over, NULL, err);
+}
+
 static int try_map(struct world *w, struct accel_err *err)
 {
 	return accel_aliases_put(&w->aliases, "eth0=pfq/c:eth0?vlan=7,group=1,eth1=xdp:eth1", "M",
@@ -144,6 +160,7 @@ static void test_each_allocation(void **state)
 	} tries[] = {
 		{"device", try_device, 4}, {"options", try_options, 4}, {"conf", try_conf, 12},
 		{"map", try_map, 10},	   {"env", try_env, 3},		{"check", try_check, 1},
+		{"visit", try_visit, 8},
 	};
 
 	(void)state;

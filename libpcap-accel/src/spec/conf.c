@@ -157,14 +157,85 @@ static int put_items(struct conf *c, struct accel_conf_lex *lex)
 	return 0;
 }
 
-/* Parse into the staging area. */
-static int parse(struct conf *c, const char *text, size_t len)
+/* ---- all of them, the mistakes too ---- */
+
+struct visit {
+	struct conf conf;
+	accel_conf_visitor *fn;
+	void *ctx;
+};
+
+/* The key as a text of its own: of what is unknown at most ACCEL_QUOTE_MAX bytes; a map.IF is
+ * shorter if it is right. */
+static const char *key_of(const struct accel_conf_item *item, struct accel_quote *quote)
 {
-	struct accel_conf_lex lex;
+	const struct accel_opt_row *row = accel_opt_find(item->key, item->key_len);
+
+	return row ? row->key : accel_quote(quote, item->key, item->key_len);
+}
+
+static int visit_item(struct visit *v, const struct accel_conf_item *item)
+{
+	struct accel_err err;
+	struct accel_quote quote;
+	int rc;
+
+	v->conf.err = &err;
+	rc = put_item(&v->conf, item);
+	if (rc == -ENOMEM)
+		return rc;
+	return v->fn(v->ctx, &(struct accel_conf_setting){
+				     .key = key_of(item, &quote),
+				     .value = item->value,
+				     .line = item->key_pos.line,
+				     .column = item->key_pos.column,
+				     .value_line = item->value_pos.line,
+				     .value_column = item->value_pos.column,
+				     .mistake = rc ? err.text : NULL,
+			     });
+}
+
+static int visit_fault(struct visit *v, const struct accel_conf_fault *fault)
+{
+	char text[ACCEL_ERR_LEN], where[WHERE_LEN];
+
+	snprintf(text, sizeof(text), "%s: %s", place(&v->conf, fault->pos, where), fault->why);
+	return v->fn(v->ctx, &(struct accel_conf_setting){
+				     .key = "",
+				     .value = "",
+				     .line = fault->pos.line,
+				     .column = fault->pos.column,
+				     .mistake = text,
+			     });
+}
+
+static int visit_items(struct visit *v, struct accel_conf_lex *lex)
+{
+	struct accel_conf_fault fault = {0};
+	struct accel_conf_item item;
+	int rc, found;
+
+	for (;;) {
+		found = accel_conf_next(lex, &item, &fault);
+		if (found == 0)
+			return 0;
+		rc = found > 0 ? visit_item(v, &item) : visit_fault(v, &fault);
+		if (rc)
+			return rc;
+		if (found < 0)
+			accel_conf_skip_line(lex);
+	}
+}
+
+/* ---- from a text ---- */
+
+/* Scratch memory for a text that is not too long: *out is malloc'ed. */
+static int take_text(struct conf *c, const char *text, size_t len, struct accel_conf_lex *lex,
+		     char **out)
+{
 	struct accel_quote quote;
 	char size[ACCEL_NUM_LEN];
 	char *scratch;
-	int rc;
 
 	accel_quote(&quote, c->path, strlen(c->path));
 	if (len > ACCEL_CONF_MAX_LEN)
@@ -174,9 +245,48 @@ static int parse(struct conf *c, const char *text, size_t len)
 	scratch = malloc(len + 1);
 	if (!scratch)
 		return accel_fail(c->err, -ENOMEM, "%s: out of memory", quote.text);
-	accel_conf_lex_init(&lex, text, len, scratch);
+	accel_conf_lex_init(lex, text, len, scratch);
+	*out = scratch;
+	return 0;
+}
+
+/* Parse into the staging area. */
+static int parse(struct conf *c, const char *text, size_t len)
+{
+	struct accel_conf_lex lex;
+	char *scratch;
+	int rc = take_text(c, text, len, &lex, &scratch);
+
+	if (rc)
+		return rc;
 	rc = put_items(c, &lex);
 	free(scratch);
+	return rc;
+}
+
+int accel_conf_visit(const struct accel_conf_text *file, accel_conf_visitor *visit, void *ctx,
+		     struct accel_err *err)
+{
+	struct visit v = {.conf = {.path = file->path,
+				   .from = file->from,
+				   .engine = file->engine,
+				   .ambient = file->from == ACCEL_FROM_AMBIENT,
+				   .err = err},
+			  .fn = visit,
+			  .ctx = ctx};
+	struct accel_conf_lex lex;
+	char *scratch;
+	int rc = take_text(&v.conf, file->text, file->len, &lex, &scratch);
+
+	if (rc)
+		return rc;
+	accel_settings_init(&v.conf.settings);
+	rc = visit_items(&v, &lex);
+	accel_settings_fini(&v.conf.settings);
+	accel_aliases_fini(&v.conf.aliases);
+	free(scratch);
+	if (rc == -ENOMEM)
+		return accel_fail(err, rc, "%s: out of memory", file->path);
 	return rc;
 }
 

@@ -44,6 +44,34 @@ int accel_conf_parse(const char *path, const char *text, size_t len, enum accel_
 		     enum accel_engine engine, struct accel_settings *s,
 		     struct accel_aliases *aliases, struct accel_err *err);
 
+/* One line of a file as it was understood. All texts live until the visitor returns. */
+struct accel_conf_setting {
+	const char *key; /* of the option table; or "map.IF", "default"; or, of a mistake, as it was
+			  * written, "" if there is none */
+	const char *value;
+	unsigned line, column, value_line,
+		value_column; /* from 1; of the value 0 if there is none */
+	const char *mistake;  /* the text that accel_conf_parse() would fail with, or NULL */
+};
+
+/* 0 to go on; another value ends the visit, which returns it. */
+typedef int accel_conf_visitor(void *ctx, const struct accel_conf_setting *setting);
+
+/* A file as accel_conf_parse() gets it. */
+struct accel_conf_text {
+	const char *path;
+	const char *text;
+	size_t len;
+	enum accel_source from;
+	enum accel_engine engine; /* of an ambient file 0: it is judged for all */
+};
+
+/* Show `visit` every setting and every mistake of a text, in their order: what accel_conf_parse()
+ * would take, and all of the reasons why it would not. 0; of the visitor; -EFBIG, -ENOMEM with a
+ * text. */
+int accel_conf_visit(const struct accel_conf_text *file, accel_conf_visitor *visit, void *ctx,
+		     struct accel_err *err);
+
 /* "eth0=pfq:eth0,eth1=xdp:eth1" (PCAP_ACCEL_MAP) appended to *a. A comma may stand in a target's
  * options, "eth0=afpacket:eth0?fanout=hash,group=7": an item that is not IFACE=ENGINE... goes on
  * with the one before if that has a '?'. Targets are parsed and their options checked. An empty map

@@ -240,3 +240,15 @@ int accel_conf_next(struct accel_conf_lex *lex, struct accel_conf_item *item,
 	next_line(lex);
 	return 1;
 }
+
+void accel_conf_skip_line(struct accel_conf_lex *lex)
+{
+	bool goes_on;
+
+	do {
+		while (peek(lex, 0) != '\n')
+			lex->pos++;
+		goes_on = !at_end(lex) && lex->pos > 0 && lex->text[lex->pos - 1] == '\\';
+		next_line(lex);
+	} while (goes_on);
+}

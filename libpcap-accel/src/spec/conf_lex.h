@@ -42,4 +42,7 @@ void accel_conf_lex_init(struct accel_conf_lex *lex, const char *text, size_t le
 int accel_conf_next(struct accel_conf_lex *lex, struct accel_conf_item *item,
 		    struct accel_conf_fault *fault);
 
+/* After a fault: go on behind its line, and behind those that the line goes on with. */
+void accel_conf_skip_line(struct accel_conf_lex *lex);
+
 #endif
