@@ -94,6 +94,16 @@ struct pcap_accel_stat {
 };
 int pcap_accel_stats(pcap_t *p, struct pcap_accel_stat *st);
 
+struct pcap_accel_record { uint64_t ts_ns; uint64_t offset; uint32_t caplen; uint32_t len; };
+struct pcap_accel_batch {
+    uint64_t size;
+    struct pcap_accel_record *records; uint64_t max_records;
+    uint8_t *data; uint64_t max_data;
+    uint64_t n_records; uint64_t data_len;
+};
+int pcap_accel_read_batch(pcap_t *p, struct pcap_accel_batch *batch);
+int pcap_accel_get_layout(const char *name);
+
 struct pcap_accel_group {
     uint64_t size;
     uint32_t number; uint32_t n_members; uint32_t persistent; uint32_t generation;
@@ -130,6 +140,24 @@ struct pcap_accel_verdict {
 };
 int pcap_accel_run_computation(const struct pcap_accel_computation *c, const void *frame, size_t caplen,
                                unsigned n_members, struct pcap_accel_verdict *verdict);
+
+struct pcap_accel_option {
+    uint64_t size;
+    const char *key; const char *type; const char *def; const char *help;
+    uint64_t min; uint64_t max; uint32_t engines; uint32_t may_be_none;
+    const char *const *aliases; const char *const *env; const char *const *words;
+};
+int pcap_accel_get_option(unsigned index, struct pcap_accel_option *option);
+int pcap_accel_check_option(const char *engine, const char *key, const char *value, char *errbuf);
+int pcap_accel_check_device(const char *device, char *errbuf);
+struct pcap_accel_conf { const char *path; const char *text; size_t len; const char *engine; };
+struct pcap_accel_setting {
+    const char *key; const char *value; const char *mistake;
+    uint32_t line; uint32_t column; uint32_t value_line; uint32_t value_column;
+};
+int pcap_accel_read_settings(const struct pcap_accel_conf *conf, struct pcap_accel_setting **settings,
+                             char *errbuf);
+void pcap_accel_free_settings(struct pcap_accel_setting *settings, int n);
 """
 
 
