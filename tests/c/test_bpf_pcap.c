@@ -1,64 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_bpf_pcap.c - the system's libpcap as a second oracle: its bpf_filter() for verdicts, its
  * bpf_image() for what tcpdump -d shows, its compiler for programs as users have them. */
+#include "test_bpf_expressions.h"
 #include "test_bpf_kernel.h"
 #include "test_bpf_packets.h"
 
 #include "bpf/op.h"
 
 #include <pcap.h>
-
-static const char *const expressions[] = {
-	"",
-	"ip",
-	"ip6",
-	"arp",
-	"tcp",
-	"udp",
-	"icmp",
-	"icmp6",
-	"sctp",
-	"tcp port 80",
-	"udp port 53",
-	"port 443",
-	"src port 53",
-	"portrange 1000-2000",
-	"tcp dst portrange 80-443",
-	"host 10.0.0.1",
-	"src host 192.168.1.2",
-	"dst net 10.0.0.0/8",
-	"net 192.168.0.0/16 and not port 80",
-	"ip6 host 2001:db8::1",
-	"ip6 net 2001:db8::/32",
-	"tcp[13] & 2 != 0",
-	"tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)",
-	"ip[6:2] & 0x1fff = 0",
-	"ip[0] & 0xf > 5",
-	"udp[4:2] * 2 > 60",
-	"ip[2:2] - ((ip[0] & 0xf) << 2) > 30",
-	"ip[8] % 7 = 1",
-	"ip[8] ^ 64 = 0",
-	"ip[8] / (ip[9] - 6) = 5",
-	"1 << (ip[9] - 2) = 16",
-	"ip proto 47",
-	"ip6 proto 17",
-	"ip protochain 6",
-	"ip6 protochain 17",
-	"ip multicast",
-	"ether multicast",
-	"ether host 02:00:00:00:00:01",
-	"ether proto 0x88cc",
-	"stp",
-	"ipx",
-	"llc u",
-	"vlan 100 and tcp port 80",
-	"mpls 16 and tcp port 80",
-	"pppoes 5 and tcp port 80",
-	"greater 100",
-	"less 60",
-	"len - 14 > 60",
-	"not ip and not ip6",
-};
 
 static const struct accel_bpf_aux no_aux;
 
@@ -148,15 +97,19 @@ static void test_print_metadata(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ACCEL_ARRAY_LEN(expressions) + 3] = {
+	enum { N = ACCEL_ARRAY_LEN(expressions), N_LOOPING = ACCEL_ARRAY_LEN(looping_expressions) };
+	struct CMUnitTest tests[N + N_LOOPING + 3] = {
 		cmocka_unit_test(test_long_shift),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_print_metadata),
 	};
 
-	for (size_t i = 0; i < ACCEL_ARRAY_LEN(expressions); i++)
-		tests[i + 3] = (struct CMUnitTest){.name = expressions[i],
+	for (unsigned i = 0; i < N + N_LOOPING; i++) {
+		const char *expression = i < N ? expressions[i] : looping_expressions[i - N];
+
+		tests[i + 3] = (struct CMUnitTest){.name = expression,
 						   .test_func = test_expression,
-						   .initial_state = (void *)expressions[i]};
+						   .initial_state = (void *)expression};
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_xdp.h - generated XDP programs in the kernel: load, run over a packet of our own, compare.
+ *
+ * Needs root; without it the tests are skipped and say why.
+ *
+ * Threads: none. */
+#ifndef TEST_XDP_H
+#define TEST_XDP_H
+
+#include "test_bpf_kernel.h"
+
+#include "base/err.h"
+#include "bpf/xdp_prog.h"
+#include "kern/bpf_sys.h"
+
+#define FIRST_BUFFER 3520 /* a test run puts no more into it */
+
+static MAYBE void need_bpf(void)
+{
+	struct accel_err err;
+	int fd = accel_bpf_map_open("test", ACCEL_MAP_LOST, 0, &err);
+
+	if (fd < 0) {
+		print_message("skipped: %s\n", err.text);
+		skip();
+	}
+	close(fd);
+}
+
+/* Nothing but the filter, and its verdict as the program's result. */
+static MAYBE struct accel_xdp_spec tell(const struct sock_filter *filter, unsigned n)
+{
+	return (struct accel_xdp_spec){
+		.filter = filter, .n_filter = n, .action = ACCEL_XDP_TELL, .rest = ACCEL_XDP_PASS};
+}
+
+static MAYBE void print_spec(const struct accel_xdp_spec *spec)
+{
+	struct accel_ebpf_prog prog;
+	char *text = malloc(1 << 20);
+
+	assert_int_equal(accel_xdp_generate(spec, &prog, NULL), 0);
+	accel_xdp_dump(spec, &prog, text, 1 << 20);
+	print_error("%s", text);
+	free(text);
+	accel_ebpf_prog_fini(&prog);
+}
+
+/* Generate and load. The descriptor; the test fails if that does not work. */
+static MAYBE int load_spec(const struct accel_xdp_spec *spec, const int *map_fds)
+{
+	struct accel_ebpf_prog prog;
+	struct accel_bpf_load load = {.name = "test", .prog = &prog, .map_fds = map_fds};
+	struct accel_err err;
+	int fd;
+
+	load.flags = spec->has_fragments ? ACCEL_PROG_HAS_FRAGS : 0;
+	if (accel_xdp_generate(spec, &prog, &err))
+		fail_msg("%s", err.text);
+	fd = accel_bpf_prog_open(&load, &err);
+	accel_ebpf_prog_fini(&prog);
+	if (fd < 0) {
+		print_spec(spec);
+		fail_msg("%s", err.text);
+	}
+	return fd;
+}
+
+/* The program's result over a packet, of which first_len bytes are in its first buffer (0: as many
+ * as go in). */
+static MAYBE uint32_t run_program(int prog_fd, const void *data, uint32_t len, uint32_t first_len)
+{
+	struct accel_bpf_test test = {.data = data, .len = len, .first_len = first_len};
+	int r = accel_bpf_prog_test(prog_fd, &test);
+
+	if (r < 0)
+		fail_msg("test run of %u bytes, %u of them in the first buffer: %s", len, first_len,
+			 strerror(-r));
+	return test.retval;
+}
+
+/* Can a test run put fewer bytes into the first buffer than fit (Linux 6.18)? */
+static MAYBE bool can_cut_first_buffer(void)
+{
+	static const uint8_t packet[200];
+	struct accel_bpf_test test = {.data = packet, .len = sizeof(packet), .first_len = 14};
+	struct accel_xdp_spec spec = tell(NULL, 0);
+	int fd, r;
+
+	spec.has_fragments = true;
+	fd = load_spec(&spec, NULL);
+	r = accel_bpf_prog_test(fd, &test);
+	close(fd);
+	return r == 0;
+}
+
+#endif
