@@ -77,6 +77,66 @@ int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch);
  * header. -1: unknown. */
 int pcap_accel_get_layout(const char *name);
 
+/* ---- groups of the engine pfq: those of this user in this network namespace ----
+ *
+ * Each call with an errbuf (PCAP_ERRBUF_SIZE bytes) returns PCAP_ERROR (-1) on failure and leaves a
+ * sentence there; what it would have filled is then untouched. Needs no privilege. Any thread. */
+
+struct pcap_accel_group {
+	uint64_t size;	     /* in: sizeof(struct pcap_accel_group) */
+	uint32_t number;     /* 0 .. 65535 */
+	uint32_t n_members;  /* that live */
+	uint32_t persistent; /* 1: outlives its members */
+	uint32_t generation; /* grows by one with each change of what the members have agreed on */
+	char *devices;	     /* "eth0:eth1"; "" = nobody has named one yet */
+	char *computation;   /* as it was written; "" = every member gets everything */
+	char *vlans;	     /* "10+20"; "" = all */
+	const char *block;   /* "copy", "steer", "mixed" or "double"; constant text */
+};
+
+struct pcap_accel_member {
+	int32_t pid;	   /* as its own process sees it: in another pid namespace it has another */
+	uint32_t slot;	   /* its place in the group; no other living member has it */
+	uint64_t since_ns; /* when it joined, of CLOCK_REALTIME */
+	char program[16];  /* /proc/PID/comm when it joined */
+	char device[104];  /* as the program wrote it, cut */
+	uint64_t reserved[4];
+};
+
+struct pcap_accel_group_change {
+	uint64_t size;		 /* in: sizeof(struct pcap_accel_group_change) */
+	const char *devices;	 /* NULL = as they are; "eth0:eth1" replaces them; "" = none */
+	const char *computation; /* NULL = as it is; "" = none */
+	const char *vlans;	 /* NULL = as they are; "10+20" replaces them; "" = all */
+	int32_t persistent;	 /* -1 = as it is; 0, 1 */
+	int32_t reserved;	 /* 0 */
+};
+
+/* Numbers of the groups that have a living member or are persistent, ascending; at most n are
+ * written. How many there are. */
+int pcap_accel_list_groups(uint16_t *numbers, size_t n, char *errbuf);
+
+/* 0; pcap_accel_free_group() frees the texts. It is an error if there is no such group. */
+int pcap_accel_get_group(unsigned number, struct pcap_accel_group *group, char *errbuf);
+void pcap_accel_free_group(struct pcap_accel_group *group);
+
+/* The living members, by slot; at most n are written. How many there are: 0 also of no group. */
+int pcap_accel_list_members(unsigned number, struct pcap_accel_member *members, size_t n,
+			    char *errbuf);
+
+/* Change a group, or define one that outlives its members (persistent = 1). Everything is checked
+ * before anything changes: the computation is compiled, the devices must be there unless the group
+ * is persistent. All members follow, at the latest when they read next. 0. */
+int pcap_accel_set_group(unsigned number, const struct pcap_accel_group_change *change,
+			 char *errbuf);
+
+/* Forget a persistent group. It is an error if it has members. 0. */
+int pcap_accel_delete_group(unsigned number, char *errbuf);
+
+/* A descriptor (CLOEXEC, non-blocking) that is readable after any group was made, changed, joined,
+ * left or deleted. read(2) it empty; what it gives means nothing. close(2) it. */
+int pcap_accel_watch_groups(char *errbuf);
+
 /* ---- computations: PFQ/lang without a capture ----
  *
  * No privilege, no packet, no group. A compiled one is constant: any number of threads may use

@@ -27,6 +27,10 @@ static void assert_same(const struct pfq_record *a, const struct pfq_record *b)
 	assert_memory_equal(a->vlans, b->vlans, sizeof(a->vlans));
 	assert_int_equal(a->n_fanouts, b->n_fanouts);
 	assert_memory_equal(a->fanouts, b->fanouts, sizeof(a->fanouts));
+	assert_int_equal(a->pending, b->pending);
+	assert_int_equal(a->n_filter, b->n_filter);
+	if (a->n_filter)
+		assert_memory_equal(a->filter, b->filter, a->n_filter * sizeof(*a->filter));
 	assert_string_equal(a->computation ? a->computation : "",
 			    b->computation ? b->computation : "");
 }
@@ -55,7 +59,9 @@ static void assert_empty(const struct pfq_record *rec)
 static void test_text(void **state)
 {
 	static const char text[] = "devices=eth0:eth1\nvlan=10+20\nfanout=16384+16385\n"
-				   "computation=ip >-> steer_flow";
+				   "pending=1\n"
+				   "filter=00280000000000000015000108000000000600000004000000060000"
+				   "00000000\ncomputation=ip >-> steer_flow";
 	struct pfq_record rec;
 	char *printed;
 
@@ -67,6 +73,11 @@ static void test_text(void **state)
 	assert_int_equal(rec.vlans[1], 20);
 	assert_int_equal(rec.n_fanouts, 2);
 	assert_int_equal(rec.fanouts[0], 16384);
+	assert_true(rec.pending);
+	assert_int_equal(rec.n_filter, 4);
+	assert_int_equal(rec.filter[1].code, 0x15);
+	assert_int_equal(rec.filter[1].jf, 1);
+	assert_int_equal(rec.filter[1].k, 0x8000000);
 	assert_string_equal(rec.computation, "ip >-> steer_flow");
 	printed = pfq_record_print(&rec);
 	assert_string_equal(printed, text);
@@ -88,6 +99,7 @@ static void test_empty(void **state)
 /* As much as a record can hold. */
 static void test_full(void **state)
 {
+	static struct sock_filter insns[BPF_MAXINSNS];
 	struct pfq_record rec = {0};
 	char name[ACCEL_IFNAME_LEN];
 
@@ -100,7 +112,13 @@ static void test_full(void **state)
 		rec.vlans[rec.n_vlans++] = (uint16_t)(4095 - i);
 	rec.n_fanouts = PFQ_MAX_FANOUTS;
 	rec.fanouts[0] = UINT16_MAX;
+	for (unsigned i = 0; i < BPF_MAXINSNS; i++)
+		insns[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, i);
+	assert_int_equal(pfq_record_set_filter(&rec, insns, BPF_MAXINSNS), 0);
 	assert_int_equal(pfq_record_set_computation(&rec, "steer_flow"), 0);
+	assert_round_trip(&rec);
+	assert_int_equal(pfq_record_set_filter(&rec, NULL, 0), 0);
+	assert_null(rec.filter);
 	assert_round_trip(&rec);
 	pfq_record_fini(&rec);
 }
@@ -156,6 +174,21 @@ static void test_refused(void **state)
 		"devices=:\n",
 		"devices=eth0::eth1\n",
 		"devices=:eth0\n",
+		"devices=eth0:\n",
+		"vlan=1+\n",
+		"fanout=1+2+\n",
+		"pending=\n",
+		"pending=2\n",
+		"pending=00\n",
+		"filter=0006000000000\n",
+		"filter=000600000000000\n",
+		"filter=00060000000000000\n",
+		"filter=000600000000000G\n",
+		"filter=000600000000000F\n",
+		"filter=0006000000000000 \n",
+		"filter=0000000000000000\n",		     /* no return */
+		"filter=00050000ffffffff0006000000000000\n", /* a loop */
+		"filter=0006000000000000\nfilter=0006000000000000\n",
 		"devices=sixteen-letters1\n",
 		"vlan=x\n",
 		"vlan=+1\n",
@@ -215,8 +248,9 @@ static uint32_t next_random(uint32_t *seed)
 static void test_random_texts(void **state)
 {
 	static const char *const pieces[] = {
-		"devices=", "vlan=", "fanout=", "computation=", "\n",	":",   "+", "eth0", "1",
-		"65535",    "=",     "x",	"\xff",		"0x10", "eth1"};
+		"devices=", "vlan=", "fanout=", "computation=", "\n",	   ":",
+		"+",	    "eth0",  "1",	"65535",	"=",	   "x",
+		"\xff",	    "0x10",  "eth1",	"pending=",	"filter=", "0006000000000000"};
 	uint32_t seed = 0x9e3779b9;
 	struct pfq_record rec;
 	char text[256];

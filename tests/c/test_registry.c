@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define NOBODY 65534
 
 static unsigned group; /* each test's own */
+static const struct accel_registry_head plain = {.generation = 1};
 
 static int next_group(void **state)
 {
@@ -34,27 +36,41 @@ static void open_one(struct accel_registry *r)
 	assert_int_equal(accel_registry_open(r, group, NULL), 0);
 }
 
+/* Open and lock; the files may be removed meanwhile. */
+static void open_locked(struct accel_registry *r)
+{
+	int e;
+
+	do {
+		open_one(r);
+		e = accel_registry_lock(r, NULL);
+		if (e < 0)
+			accel_registry_close(r);
+	} while (e == -ESTALE);
+	assert_int_equal(e, 0);
+}
+
 static void join(struct accel_registry *r)
 {
-	open_one(r);
-	assert_int_equal(accel_registry_lock(r, NULL), 0);
-	assert_int_equal(accel_registry_join(r, NULL), 0);
+	open_locked(r);
+	assert_int_equal(accel_registry_join(r, "pfq:lo", NULL), 0);
 	accel_registry_unlock(r);
 }
 
 static void write_text(struct accel_registry *r, const char *text)
 {
 	assert_int_equal(accel_registry_lock(r, NULL), 0);
-	assert_int_equal(accel_registry_write(r, text, NULL), 0);
+	assert_int_equal(accel_registry_write(r, &plain, text, NULL), 0);
 	accel_registry_unlock(r);
 }
 
 static void assert_text(struct accel_registry *r, const char *expected)
 {
+	struct accel_registry_head head;
 	char *text;
 
 	assert_int_equal(accel_registry_lock(r, NULL), 0);
-	assert_int_equal(accel_registry_read(r, &text, NULL), 0);
+	assert_int_equal(accel_registry_read(r, &head, &text, NULL), 0);
 	accel_registry_unlock(r);
 	assert_string_equal(text, expected);
 	free(text);
@@ -193,6 +209,121 @@ static void test_killed(void **state)
 	accel_registry_close(&visitor);
 }
 
+/* ---- who is in it ---- */
+
+static struct accel_registry_member members[8];
+
+/* The members as somebody sees them who is none. */
+static size_t look(void)
+{
+	struct accel_registry r;
+	size_t n;
+
+	memset(members, 0x5a, sizeof(members));
+	if (accel_registry_visit(&r, group, NULL) < 0)
+		return 0;
+	assert_int_equal(accel_registry_lock(&r, NULL), 0);
+	accel_registry_members(&r, members, ACCEL_ARRAY_LEN(members), &n);
+	accel_registry_unlock(&r);
+	accel_registry_close(&r);
+	return n;
+}
+
+/* Each member has said who it is; who is gone is not told of, and a place given again tells of the
+ * new one. */
+static void test_members(void **state)
+{
+	struct accel_registry a, b, c;
+	struct timespec before, after;
+	char name[64] = "";
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	assert_true(read(fd, name, sizeof(name) - 1) > 0);
+	close(fd);
+	name[strcspn(name, "\n")] = '\0';
+	clock_gettime(CLOCK_REALTIME, &before);
+	join(&a);
+	pid = fork_member(NULL);
+	join(&b);
+	clock_gettime(CLOCK_REALTIME, &after);
+	assert_int_equal(look(), 3);
+	assert_int_equal(members[0].pid, getpid());
+	assert_int_equal(members[1].pid, pid);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(members[i].slot, i);
+		assert_string_equal(members[i].program, name);
+		assert_string_equal(members[i].device, "pfq:lo");
+		assert_true(members[i].since_ns / 1000000000 >= (uint64_t)before.tv_sec);
+		assert_true(members[i].since_ns / 1000000000 <= (uint64_t)after.tv_sec);
+	}
+	kill_member(pid);
+	assert_int_equal(look(), 2);
+	assert_int_equal(members[1].slot, 2);
+	open_locked(&c);
+	assert_int_equal(accel_registry_join(&c, "pfq:eth0:eth1", NULL), 0);
+	accel_registry_unlock(&c);
+	assert_int_equal(look(), 3);
+	assert_int_equal(members[1].slot, 1);
+	assert_string_equal(members[1].device, "pfq:eth0:eth1");
+	accel_registry_close(&a);
+	accel_registry_close(&b);
+	accel_registry_close(&c);
+	assert_int_equal(look(), 0);
+}
+
+/* A long name is cut. A place that another version wrote, or that is cut off, tells nothing. */
+static void test_strange_members(void **state)
+{
+	char device[300], path[256];
+	struct accel_registry r;
+	int fd;
+
+	(void)state;
+	memset(device, 'd', sizeof(device) - 1);
+	device[sizeof(device) - 1] = '\0';
+	open_locked(&r);
+	assert_int_equal(accel_registry_join(&r, device, NULL), 0);
+	accel_registry_unlock(&r);
+	assert_int_equal(look(), 1);
+	assert_int_equal(strlen(members[0].device), sizeof(members[0].device) - 1);
+	path_of('m', path, sizeof(path));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "other-1", 8, ACCEL_REGISTRY_MAX_MEMBERS), 8);
+	assert_int_equal(look(), 1);
+	assert_int_equal(members[0].pid, 0);
+	assert_string_equal(members[0].device, "");
+	assert_int_equal(ftruncate(fd, ACCEL_REGISTRY_MAX_MEMBERS + 20), 0);
+	assert_int_equal(look(), 1);
+	assert_int_equal(members[0].pid, 0);
+	close(fd);
+	accel_registry_close(&r);
+}
+
+/* Room for fewer members is room for fewer; how many there are is told all the same. */
+static void test_little_room(void **state)
+{
+	struct accel_registry a, b, visitor;
+	size_t n;
+
+	(void)state;
+	join(&a);
+	join(&b);
+	memset(members, 0x5a, sizeof(members));
+	assert_int_equal(accel_registry_visit(&visitor, group, NULL), 0);
+	accel_registry_members(&visitor, members, 1, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(members[0].pid, getpid());
+	assert_int_equal(members[1].pid, 0x5a5a5a5a);
+	accel_registry_members(&a, NULL, 0, &n); /* a member counts itself */
+	assert_int_equal(n, 2);
+	accel_registry_close(&visitor);
+	accel_registry_close(&a);
+	accel_registry_close(&b);
+}
+
 /* A process that is killed while it holds the lock keeps nobody waiting. */
 static void test_killed_with_the_lock(void **state)
 {
@@ -247,6 +378,232 @@ static void test_privileges_dropped(void **state)
 	accel_registry_close(&visitor);
 }
 
+/* ---- groups that outlive their members ---- */
+
+static void write_kept(struct accel_registry *r, const char *text, bool kept)
+{
+	const struct accel_registry_head head = {.generation = 7, .kept = kept};
+
+	assert_int_equal(accel_registry_lock(r, NULL), 0);
+	assert_int_equal(accel_registry_write(r, &head, text, NULL), 0);
+	accel_registry_unlock(r);
+}
+
+static bool is_listed(void)
+{
+	uint16_t groups[8];
+	size_t n;
+
+	assert_int_equal(accel_registry_list(groups, ACCEL_ARRAY_LEN(groups), &n, NULL), 0);
+	for (size_t i = 0; i < n; i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool has_file(char kind)
+{
+	char path[256];
+
+	path_of(kind, path, sizeof(path));
+	return access(path, F_OK) == 0;
+}
+
+/* A kept record is there when nobody is; one that is kept no longer goes with who wrote that. */
+static void test_kept(void **state)
+{
+	struct accel_registry_head head;
+	struct accel_registry r;
+	char *text;
+
+	(void)state;
+	join(&r);
+	write_kept(&r, "what is kept", true);
+	accel_registry_close(&r);
+	assert_true(is_listed());
+	open_locked(&r);
+	assert_int_equal(accel_registry_read(&r, &head, &text, NULL), 0);
+	assert_string_equal(text, "what is kept");
+	assert_int_equal(head.generation, 7);
+	assert_true(head.kept);
+	free(text);
+	accel_registry_unlock(&r);
+	write_kept(&r, "what is kept", false);
+	accel_registry_close(&r);
+	assert_false(is_listed());
+	assert_false(has_file('g'));
+	assert_false(has_file('m'));
+}
+
+/* Inode numbers of namespaces are given again: a record that was kept in another one is void. */
+static void test_kept_elsewhere(void **state)
+{
+	struct accel_registry r;
+
+	(void)state;
+	open_one(&r);
+	if (r.cookie == 0) {
+		accel_registry_close(&r);
+		print_message("skipped: no SO_NETNS_COOKIE before Linux 5.14\n");
+		skip();
+	}
+	r.cookie++;
+	write_kept(&r, "of another namespace", true);
+	accel_registry_close(&r);
+	assert_true(has_file('g'));
+	open_one(&r);
+	assert_text(&r, "");
+	accel_registry_close(&r);
+	assert_false(has_file('g'));
+}
+
+/* Files whose members are gone, of whom the last could not remove them: whoever lists groups does,
+ * or opens one and closes it. */
+static void test_stale_files(void **state)
+{
+	struct accel_registry visitor;
+
+	(void)state;
+	kill_member(fork_member("what they agreed on"));
+	assert_true(has_file('g'));
+	assert_true(has_file('m'));
+	assert_false(is_listed());
+	assert_false(has_file('g'));
+	assert_false(has_file('m'));
+	kill_member(fork_member("what they agreed on"));
+	assert_int_equal(accel_registry_visit(&visitor, group, NULL), 0);
+	accel_registry_close(&visitor);
+	assert_false(has_file('g'));
+}
+
+/* A member among them keeps them. */
+static void test_files_of_the_living(void **state)
+{
+	struct accel_registry r, visitor;
+
+	(void)state;
+	join(&r);
+	assert_true(is_listed());
+	open_one(&visitor);
+	accel_registry_close(&visitor);
+	assert_true(has_file('g'));
+	assert_true(has_file('m'));
+	accel_registry_close(&r);
+	assert_false(has_file('g'));
+	assert_int_equal(accel_registry_visit(&visitor, group, NULL), -ENOENT);
+}
+
+/* Who opened the files before the last member removed them learns so, and finds new ones. */
+static void test_removed_meanwhile(void **state)
+{
+	struct accel_registry r, late, later;
+	struct accel_err err;
+
+	(void)state;
+	join(&r);
+	open_one(&late);
+	accel_registry_close(&r);
+	assert_false(has_file('g'));
+	join(&r);
+	assert_int_equal(accel_registry_lock(&late, &err), -ESTALE);
+	assert_non_null(strstr(err.text, "its files were removed"));
+	accel_registry_close(&late);
+	assert_true(has_file('g'));
+	join(&later);
+	assert_int_equal(later.slot, 1);
+	accel_registry_close(&r);
+	accel_registry_close(&later);
+}
+
+/* Numbers come in order, as many as there is room for; files that are no group's are passed over. */
+static void test_list(void **state)
+{
+	static const unsigned numbers[] = {65535, 7000, 0};
+	static const char *const others[] = {"g", "g07001", "g65536", "gx", "h1", "g-1", "g0x10"};
+	struct accel_registry r[ACCEL_ARRAY_LEN(numbers)];
+	char path[256], file[300];
+	uint16_t found[2] = {1, 1};
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(numbers); i++) {
+		group = numbers[i];
+		join(&r[i]);
+	}
+	path_of('g', path, sizeof(path));
+	*strrchr(path, '/') = '\0';
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(others); i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, others[i]);
+		close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	assert_int_equal(accel_registry_list(found, 2, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(found[0], 0);
+	assert_int_equal(found[1], 7000);
+	assert_int_equal(accel_registry_list(NULL, 0, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(others); i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, others[i]);
+		assert_int_equal(unlink(file), 0);
+	}
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(numbers); i++)
+		accel_registry_close(&r[i]);
+	group = 60000; /* the next tests' */
+}
+
+/* ---- being told ---- */
+
+static bool is_told(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char events[4096];
+	bool told = poll(&pfd, 1, 5000) == 1;
+
+	while (read(fd, events, sizeof(events)) > 0)
+		;
+	return told;
+}
+
+/* Whoever watches all groups is told of a group that is made, joined, changed, left, and of a member
+ * that is killed: after it is so. Looking is no news. */
+static void test_watch(void **state)
+{
+	struct accel_registry a, b;
+	struct pollfd pfd;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	need_lo();
+	fd = accel_registry_watch(NULL);
+	assert_true(fd >= 0);
+	pfd = (struct pollfd){.fd = fd, .events = POLLIN};
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	join(&a);
+	assert_true(is_told(fd));
+	join(&b);
+	assert_true(is_told(fd));
+	write_text(&b, "new");
+	assert_true(is_told(fd));
+	assert_int_equal(look(), 2);
+	assert_true(is_listed());
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	accel_registry_close(&b);
+	assert_true(is_told(fd));
+	pid = fork_member(NULL);
+	assert_true(is_told(fd));
+	kill_member(pid);
+	assert_true(is_told(fd));
+	assert_int_equal(look(), 1);
+	accel_registry_close(&a); /* the last: its folder stays */
+	assert_true(is_told(fd));
+	join(&a);
+	assert_true(is_told(fd));
+	accel_registry_close(&a);
+	close(fd);
+}
+
 /* Texts come back as they were, short ones after long ones too. */
 static void test_record(void **state)
 {
@@ -265,8 +622,8 @@ static void test_record(void **state)
 	write_text(&r, "\n12\nshort");
 	assert_text(&r, "\n12\nshort");
 	longest[ACCEL_REGISTRY_MAX_LEN] = 'x';
-	assert_int_equal(accel_registry_write(&r, longest, &err), -EFBIG);
-	assert_non_null(strstr(err.text, "too large (at most 131072 bytes)"));
+	assert_int_equal(accel_registry_write(&r, &plain, longest, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "too large (at most 196608 bytes)"));
 	assert_text(&r, "\n12\nshort");
 	write_text(&r, "");
 	assert_text(&r, "");
@@ -278,15 +635,20 @@ static void test_damaged_record(void **state)
 {
 	static const char *const damaged[] = {
 		"",
-		"11",
-		"11\n",
-		"11\nhello worl",
-		"11\nhello world!",
+		"0",
+		"0 11 1 0 0",
+		"0 11 1 0\n",
+		"2 11 1 0 0\n",
+		"0 11 1 2 0\n",
+		"0 196609 1 0 0\n",
+		"0 99999999999999999999 1 0 0\n",
+		"0 x11 1 0 0\n",
+		"0  11 1 0 0\n",
+		"0 11 1 0 0 \n",
+		"-1 11 1 0 0\n",
+		"0 11 1 0 0\n", /* and no text */
 		"hello",
 		"\nhello",
-		"99999999999999999999\nx",
-		"x11\nhello world",
-		"11 hello world",
 	};
 	struct accel_registry r;
 	char path[256];
@@ -332,6 +694,52 @@ static void test_change_is_told(void **state)
 	accel_registry_close(&writer);
 }
 
+/* To be woken without a change finds the record as it was. */
+static void test_touch(void **state)
+{
+	struct accel_registry a, b;
+
+	(void)state;
+	join(&a);
+	join(&b);
+	write_kept(&a, "as it was", false);
+	accel_registry_changed(&b);
+	assert_int_equal(accel_registry_lock(&a, NULL), 0);
+	accel_registry_touch(&a);
+	accel_registry_unlock(&a);
+	assert_true(accel_registry_changed(&b));
+	assert_text(&b, "as it was");
+	accel_registry_close(&a);
+	accel_registry_close(&b);
+}
+
+/* Who is killed while writing leaves the old record: the new text is not in the old one's place.
+ * Looked at between the writes, for a kill at the right moment cannot be had. */
+static void test_crash_while_writing(void **state)
+{
+	static char first[] = "the first record", second[] = "SECOND RECORD, longer";
+	char head[128], path[256];
+	struct accel_registry r;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	join(&r);
+	write_text(&r, first);
+	path_of('g', path, sizeof(path));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	n = pread(fd, head, sizeof(head), 0);
+	assert_true(n > 0);
+	write_text(&r, second);
+	assert_text(&r, second);
+	assert_int_equal(pwrite(fd, head, (size_t)n, 0), n); /* as if the last write had not been */
+	assert_text(&r, first);
+	write_text(&r, second);
+	assert_text(&r, second);
+	close(fd);
+	accel_registry_close(&r);
+}
+
 #define N_PROCESSES 4
 #define N_ROUNDS    250
 
@@ -339,15 +747,17 @@ static void test_change_is_told(void **state)
 static void add_many(void)
 {
 	struct accel_registry r;
+	struct accel_registry_head head;
 	char *text, number[32];
 
 	join(&r);
 	for (int i = 0; i < N_ROUNDS; i++) {
-		if (accel_registry_lock(&r, NULL) < 0 || accel_registry_read(&r, &text, NULL) < 0)
+		if (accel_registry_lock(&r, NULL) < 0 ||
+		    accel_registry_read(&r, &head, &text, NULL) < 0)
 			_exit(1);
 		snprintf(number, sizeof(number), "%ld", strtol(text, NULL, 10) + 1);
 		free(text);
-		if (accel_registry_write(&r, number, NULL) < 0)
+		if (accel_registry_write(&r, &plain, number, NULL) < 0)
 			_exit(1);
 		accel_registry_unlock(&r);
 	}
@@ -411,12 +821,12 @@ static void test_full(void **state)
 	open_one(&r);
 	open_one(&others);
 	assert_int_equal(fcntl(others.members_fd, F_OFD_SETLK, &all), 0);
-	assert_int_equal(accel_registry_join(&r, &err), -EUSERS);
+	assert_int_equal(accel_registry_join(&r, "", &err), -EUSERS);
 	assert_non_null(strstr(err.text, "full (at most 4096 members)"));
 	assert_int_equal(r.slot, -1);
 	assert_int_equal(accel_registry_count(&r), ACCEL_REGISTRY_MAX_MEMBERS);
 	accel_registry_close(&others);
-	assert_int_equal(accel_registry_join(&r, NULL), 0);
+	assert_int_equal(accel_registry_join(&r, "", NULL), 0);
 	accel_registry_close(&r);
 }
 
@@ -470,7 +880,7 @@ static void open_as_nobody(const char *runtime, bool refused)
 		_exit(100);
 	e = accel_registry_open(&r, group, &err);
 	if (!refused)
-		_exit(e == 0 && accel_registry_join(&r, NULL) == 0 ? 0 : 101);
+		_exit(e == 0 && accel_registry_join(&r, "", NULL) == 0 ? 0 : 101);
 	if (e != -EPERM || r.record_fd != -1)
 		_exit(102);
 	_exit(strstr(err.text, runtime) && strstr(err.text, words) ? 0 : 103);
@@ -509,7 +919,19 @@ int main(void)
 		cmocka_unit_test_setup(test_other_number, next_group),
 		cmocka_unit_test_setup(test_other_namespace, next_group),
 		cmocka_unit_test_setup(test_killed, next_group),
+		cmocka_unit_test_setup(test_members, next_group),
+		cmocka_unit_test_setup(test_strange_members, next_group),
+		cmocka_unit_test_setup(test_little_room, next_group),
 		cmocka_unit_test_setup(test_killed_with_the_lock, next_group),
+		cmocka_unit_test_setup(test_kept, next_group),
+		cmocka_unit_test_setup(test_kept_elsewhere, next_group),
+		cmocka_unit_test_setup(test_stale_files, next_group),
+		cmocka_unit_test_setup(test_files_of_the_living, next_group),
+		cmocka_unit_test_setup(test_removed_meanwhile, next_group),
+		cmocka_unit_test_setup(test_list, next_group),
+		cmocka_unit_test_setup(test_watch, next_group),
+		cmocka_unit_test_setup(test_touch, next_group),
+		cmocka_unit_test_setup(test_crash_while_writing, next_group),
 		cmocka_unit_test_setup(test_privileges_dropped, next_group),
 		cmocka_unit_test_setup(test_record, next_group),
 		cmocka_unit_test_setup(test_damaged_record, next_group),

@@ -11,6 +11,7 @@
 #ifndef ACCEL_BACKEND_H
 #define ACCEL_BACKEND_H
 
+#include "base/level.h"
 #include "spec/device.h"
 
 #include <linux/filter.h>
@@ -55,6 +56,7 @@ struct accel_request {
 	accel_compile_fn *compile_filter; /* with compile_ctx; callable until close() */
 	void *compile_ctx;
 	unsigned protocol; /* ethertype, host order; 0 = all */
+	accel_log_fn *log; /* NULL: nobody listens; callable until close() */
 	const int *stop;   /* read(): return -EINTR when it becomes non-zero. Writers: breakloop */
 };
 

@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FOLLOW_MS 500 /* how often members are counted while that matters */
+#define FOLLOW_MS 500 /* how often what nobody tells is looked at, while it matters */
 
 /* ---- before opening: which interface is the handle like ---- */
 
@@ -135,6 +135,7 @@ static void release(struct pfq *p)
 		close(p->epoll_fd);
 	accel_txq_fini(&p->txq);
 	free(p->user);
+	free(p->chained);
 }
 
 static uint64_t count_if_drops(const struct pfq *p)
@@ -156,7 +157,8 @@ static int open_steps(struct pfq *p, const struct accel_request *rq, struct acce
 	if (batch > 1 && (r = accel_txq_init(&p->txq, (unsigned)batch)) < 0)
 		return accel_fail_sys(err, r, "%s: tx_batch", p->name);
 	open_spares(p);
-	if ((r = pfq_join(p, rq, err)) < 0 || (r = watch_registry(p, err)) < 0)
+	if ((r = pfq_join(p, rq, err)) < 0 || (r = watch_registry(p, err)) < 0 ||
+	    (r = pfq_await_devices(p, rq, err)) < 0)
 		return r;
 	p->first_drops = count_if_drops(p);
 	return 0;
@@ -174,6 +176,7 @@ static int pfq_open(void *st, const struct accel_request *rq, struct accel_err *
 	p->snaplen = rq->snaplen;
 	p->nano = rq->nano;
 	p->promisc = rq->promisc;
+	p->sets_group_filter = accel_rq_value(rq, ACCEL_OPT_GROUP_FILTER)->num;
 	p->stop = rq->stop;
 	p->compile_filter = rq->compile_filter;
 	p->compile_ctx = rq->compile_ctx;
@@ -266,7 +269,7 @@ static int pfq_wait(void *st, int timeout_ms, int wake_fd, struct accel_err *err
 				{.fd = wake_fd, .events = POLLIN}};
 	int ms = timeout_ms, r;
 
-	if (p->counts_members && (ms < 0 || ms > FOLLOW_MS))
+	if (pfq_must_look(p) && (ms < 0 || ms > FOLLOW_MS))
 		ms = FOLLOW_MS;
 	r = poll(fds, 2, ms);
 	if (r < 0)
@@ -284,6 +287,8 @@ static int pfq_set_filter(void *st, const struct sock_filter *insns, unsigned n,
 	unsigned n_old = p->n_user;
 	int r;
 
+	if (p->sets_group_filter)
+		return pfq_set_group_filter(p, insns, n, err);
 	if (n > 0) {
 		copy = accel_bpf_copy(insns, n);
 		if (!copy)
@@ -295,8 +300,8 @@ static int pfq_set_filter(void *st, const struct sock_filter *insns, unsigned n,
 	if (r < 0) {
 		p->user = old;
 		p->n_user = n_old;
-		free(copy);
 		pfq_attach_filters(p, NULL);
+		free(copy);
 		return r;
 	}
 	free(old);
@@ -380,14 +385,13 @@ static int pfq_required_timeout_ms(void *st)
 {
 	const struct pfq *p = st;
 
-	return p->counts_members ? FOLLOW_MS : 0;
+	return pfq_must_look(p) ? FOLLOW_MS : 0;
 }
 
 #define TELL_DEVICES 8 /* a log line has an end */
 
 static int pfq_describe(void *st, char *out, size_t len)
 {
-	static const char *const blocks[] = {"copy", "steer", "mixed", "double"};
 	struct pfq *p = st;
 	unsigned n_members = accel_registry_count(&p->registry);
 	char devices[(TELL_DEVICES + 2) * ACCEL_IFNAME_LEN] = "none yet";
@@ -402,8 +406,7 @@ static int pfq_describe(void *st, char *out, size_t len)
 		out, len,
 		"group %u (%u member%s), devices %s, computation '%s' (%s), %u ring%s of %zu KiB",
 		p->registry.group, n_members, n_members == 1 ? "" : "s", devices,
-		p->rec.computation ? p->rec.computation : "",
-		p->lang ? blocks[accel_lang_block(p->lang)] : "copy", p->n_parts,
+		p->rec.computation ? p->rec.computation : "", pfq_block_name(p->lang), p->n_parts,
 		p->n_parts == 1 ? "" : "s", p->parts[0].sock.map_len >> 10);
 }
 

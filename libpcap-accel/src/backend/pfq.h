@@ -3,7 +3,8 @@
  *   pfq.c         open, close, the ops table
  *   pfq_group.c   joining, and following what other members change
  *   pfq_sockets.c the sockets that a computation needs, and their filters
- *   pfq_record.c  the group's record as a text
+ *   pfq_record.c  the group's record as a text, which pfq_store.c keeps
+ *   pfq_define.c  groups seen and changed by who is no member
  *
  * Threads: see backend.h. */
 #ifndef ACCEL_PFQ_H
@@ -22,7 +23,9 @@
 struct pfq_part {
 	struct accel_psock sock;
 	struct accel_reader reader;
-	int group; /* the kernel's, of a fanout part; -1: a plain one */
+	int group;	    /* the kernel's, of a fanout part; -1: a plain one */
+	unsigned n_promisc; /* devices that it keeps promiscuous */
+	int promisc[ACCEL_MAX_IFACES];
 };
 
 struct pfq {
@@ -46,11 +49,18 @@ struct pfq {
 	struct accel_guard guard;
 	struct sock_filter *user; /* the program's filter; owned; NULL = none */
 	unsigned n_user;
+	/* What a packet must pass: the group's filter, then the program's. NULL = nothing. It is
+	 * `user`, or `chained`, which is owned. */
+	const struct sock_filter *all;
+	unsigned n_all;
+	struct sock_filter *chained;
+	bool kernel_runs_it; /* else the readers do */
 
 	/* of the request, for sockets that come later */
 	char name[64];
 	uint32_t snaplen;
 	bool nano, promisc;
+	bool sets_group_filter; /* the program's filter is the group's */
 	const int *stop;
 	struct accel_ring_request ring;
 	accel_compile_fn *compile_filter;
@@ -61,7 +71,7 @@ struct pfq {
 	struct accel_psock_counts past; /* of sockets that were closed meanwhile; atomic */
 	uint64_t past_delivered;
 	uint64_t looked_ns;  /* when the record was last looked at */
-	uint64_t counted_ns; /* when the members were last counted */
+	uint64_t counted_ns; /* when members were last counted, and missing devices looked for */
 };
 
 /* ---- pfq_sockets.c ---- */
@@ -95,11 +105,37 @@ int pfq_attach_filters(struct pfq *p, struct accel_err *err);
 int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *err);
 void pfq_leave(struct pfq *p);
 
-/* Has another member changed the group? Then change with it. A change that we cannot follow leaves
- * us as we are. */
+/* Has somebody changed the group? Then change with it. Who cannot follow falls silent. */
 void pfq_follow(struct pfq *p);
 
 /* The same, for readers that never sleep: cheap, and looks only every few milliseconds. */
 void pfq_follow_now_and_then(struct pfq *p);
+
+/* Must pfq_follow() be called now and then, though nothing is written? */
+bool pfq_must_look(const struct pfq *p);
+
+/* The same, under the lock, and without asking. */
+void pfq_follow_locked(struct pfq *p);
+
+/* Put a device into a record; "any" is each Ethernet device that there is, but lo. *changed is set
+ * if it had not been there. 0 or -E2BIG. */
+int pfq_add_device(struct pfq_record *rec, const char *name, bool *changed);
+
+/* ---- pfq_wishes.c ---- */
+
+/* Say in the log that the group has no device, if it has none, and wait for one as long as rq
+ * wants. 0; -ETIMEDOUT; -EINTR: broken off; with a text. */
+int pfq_await_devices(struct pfq *p, const struct accel_request *rq, struct accel_err *err);
+
+/* Make the program's filter the group's: of all members, until somebody sets another. n = 0 removes
+ * it. 0; -E2BIG or -EINVAL: the kernel does not take it; -errno; with a text, and nothing has
+ * changed. */
+int pfq_set_group_filter(struct pfq *p, const struct sock_filter *insns, unsigned n,
+			 struct accel_err *err);
+
+/* ---- pfq_define.c ---- */
+
+/* "copy", "steer", "mixed", "double"; constant. */
+const char *pfq_block_name(const struct accel_lang *lang);
 
 #endif

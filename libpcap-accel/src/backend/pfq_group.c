@@ -6,9 +6,13 @@
  * other members, who attach their filters. Between the first and the last of them a packet may be
  * judged by the new program and an old filter; nothing else tells members of each other.
  *
+ * A change by who is no member (pfq_define.c) is only in the record, marked as pending: the first
+ * member that sees it does what a changing member does, and takes the mark away.
+ *
  * Threads: the handle's. */
 #include "backend/pfq.h"
 
+#include "backend/pfq_store.h"
 #include "backend/request.h"
 #include "base/err.h"
 #include "kern/fanout.h"
@@ -27,33 +31,6 @@
 #define COUNT_MEMBERS_NS (500 * UINT64_C(1000000))
 
 /* ---- the record, changed ---- */
-
-static int read_record(struct pfq *p, struct pfq_record *rec, struct accel_err *err)
-{
-	char *text;
-	int r = accel_registry_read(&p->registry, &text, err);
-
-	if (r < 0)
-		return r;
-	r = pfq_record_parse(text, rec);
-	free(text);
-	if (r == -EINVAL)
-		return accel_fail(err, r, "%s: the record of group %u is of another version",
-				  p->name, p->registry.group);
-	return r < 0 ? accel_fail_sys(err, r, "%s", p->name) : 0;
-}
-
-static int write_record(struct pfq *p, struct accel_err *err)
-{
-	char *text = pfq_record_print(&p->rec);
-	int r;
-
-	if (!text)
-		return accel_fail_sys(err, -ENOMEM, "%s", p->name);
-	r = accel_registry_write(&p->registry, text, err);
-	free(text);
-	return r;
-}
 
 /* A number that no kernel group of this namespace has. */
 static int choose_fanout(uint16_t *out, const struct pfq *p, uint16_t not_this)
@@ -82,8 +59,6 @@ static int choose_fanouts(struct pfq *p, unsigned n, struct accel_err *err)
 	return 0;
 }
 
-static int add_device(struct pfq_record *rec, const char *name, bool *changed);
-
 /* "any" is what there is now: each Ethernet interface but lo, as PFQ has it. */
 static int add_all(struct pfq_record *rec, bool *changed)
 {
@@ -93,13 +68,13 @@ static int add_all(struct pfq_record *rec, bool *changed)
 
 	for (struct if_nameindex *i = all; i && i->if_index && r == 0; i++)
 		if (accel_link_name_exists(i->if_name, &hatype) && hatype == ARPHRD_ETHER)
-			r = add_device(rec, i->if_name, changed);
+			r = pfq_add_device(rec, i->if_name, changed);
 	if (all)
 		if_freenameindex(all);
 	return r;
 }
 
-static int add_device(struct pfq_record *rec, const char *name, bool *changed)
+int pfq_add_device(struct pfq_record *rec, const char *name, bool *changed)
 {
 	if (strcmp(name, "any") == 0)
 		return add_all(rec, changed);
@@ -117,7 +92,7 @@ static int merge_request(struct pfq *p, const struct accel_request *rq, bool *ch
 	const struct accel_value *vlan = accel_rq_value(rq, ACCEL_OPT_VLAN);
 
 	for (unsigned i = 0; i < rq->dev->n_ifaces; i++)
-		if (add_device(&p->rec, rq->dev->ifaces[i].name, changed) < 0)
+		if (pfq_add_device(&p->rec, rq->dev->ifaces[i].name, changed) < 0)
 			return accel_fail(err, -E2BIG,
 					  "%s: the group has too many devices (at most %d)",
 					  rq->name, ACCEL_MAX_IFACES);
@@ -149,10 +124,37 @@ static void find_links(struct pfq *p)
 			p->n_links++;
 }
 
+static bool has_index(const int *list, unsigned n, int ifindex)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (list[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* Keep these devices promiscuous, and no others. */
+static void change_promisc(struct pfq_part *part, const int *wanted, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!has_index(part->promisc, part->n_promisc, wanted[i]))
+			accel_psock_set_promisc(&part->sock, wanted[i]);
+	for (unsigned i = 0; i < part->n_promisc; i++)
+		if (!has_index(wanted, n, part->promisc[i]))
+			accel_psock_drop_promisc(&part->sock, part->promisc[i]);
+	memcpy(part->promisc, wanted, n * sizeof(*wanted));
+	part->n_promisc = n;
+}
+
+/* The first part's socket does it for all. */
 static void set_promisc(struct pfq *p)
 {
+	int wanted[ACCEL_MAX_IFACES];
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < p->n_links && p->promisc; i++)
-		accel_psock_set_promisc(&p->parts[0].sock, p->links[i].ifindex);
+		wanted[n++] = p->links[i].ifindex;
+	for (unsigned i = 0; i < p->n_parts; i++)
+		change_promisc(&p->parts[i], wanted, i == 0 ? n : 0);
 }
 
 /* ---- following ---- */
@@ -195,54 +197,98 @@ static int apply(struct pfq *p, bool we_change, struct accel_err *err)
 	return made || we_change ? pfq_set_programs(p, err) : 0;
 }
 
-/* Take over a record that another member has written. */
+/* The kernel's groups and their programs, where the record leaves them to us. */
+static int settle(struct pfq *p)
+{
+	bool pending = p->rec.pending;
+	int r = pending ? choose_fanouts(p, pfq_count_fanouts(p->lang), NULL) : 0;
+
+	r = r ? r : apply(p, pending, NULL);
+	if (r < 0 || !pending)
+		return r;
+	p->rec.pending = false;
+	pfq_store_write(&p->registry, &p->rec, NULL); /* if not, the next does it once more */
+	accel_registry_changed(&p->registry);	      /* our own writing is no news */
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Take over a record that somebody else has written; what is left in *rec is the caller's. */
 static int follow_record(struct pfq *p, struct pfq_record *rec)
 {
 	struct accel_lang *lang = p->lang, *old = p->lang;
-	bool same_text = strcmp(rec->computation ? rec->computation : "",
-				p->rec.computation ? p->rec.computation : "") == 0;
 	struct pfq_record old_rec = p->rec;
-	int r;
+	int r = 0;
 
-	if (!same_text && (r = pfq_compile(p, rec->computation, &lang, NULL)) < 0)
+	if (!same_text(rec->computation, p->rec.computation))
+		r = pfq_compile(p, rec->computation, &lang, NULL);
+	if (r < 0)
 		return r;
 	p->rec = *rec;
 	p->lang = lang;
-	r = apply(p, false, NULL);
+	r = settle(p);
 	if (r < 0) {
+		*rec = p->rec;
 		p->rec = old_rec;
 		p->lang = old;
 		note_parts(p);
-		/* The others have gone on without us: what we would receive, they receive too. */
-		pfq_silence(p);
 		if (lang != old)
 			accel_lang_free(lang);
 		return r;
 	}
 	if (lang != old)
 		accel_lang_free(old);
-	memset(rec, 0, sizeof(*rec)); /* it is ours now */
-	pfq_record_fini(&old_rec);
+	*rec = old_rec;
 	return 0;
+}
+
+void pfq_follow_locked(struct pfq *p)
+{
+	struct pfq_record rec;
+	int r = pfq_store_read(&p->registry, &rec, NULL);
+
+	r = r ? r : follow_record(p, &rec);
+	/* The others have gone on without us: what we would receive, they receive too. */
+	if (r < 0)
+		pfq_silence(p);
+	pfq_record_fini(&rec);
+}
+
+bool pfq_must_look(const struct pfq *p)
+{
+	return p->counts_members || p->n_links < p->rec.n_devices;
+}
+
+/* What nobody writes down: a member was killed, a device has come. */
+static bool has_news(struct pfq *p)
+{
+	unsigned n = 0;
+
+	if (p->counts_members && accel_registry_count(&p->registry) != p->n_members)
+		return true;
+	for (unsigned i = 0; i < p->rec.n_devices && p->n_links < p->rec.n_devices; i++)
+		n += accel_link_name_exists(p->rec.devices[i], NULL);
+	return n > p->n_links;
 }
 
 void pfq_follow(struct pfq *p)
 {
-	struct pfq_record rec = {0};
-	uint64_t now = p->counts_members ? now_ns() : 0;
-	bool recount = p->counts_members && now - p->counted_ns > COUNT_MEMBERS_NS;
+	uint64_t now = pfq_must_look(p) ? now_ns() : 0;
+	bool is_time = pfq_must_look(p) && now - p->counted_ns > COUNT_MEMBERS_NS;
 	bool changed = accel_registry_changed(&p->registry);
 
-	if (!changed && !recount)
+	if (!changed && !is_time)
 		return;
 	p->counted_ns = now;
-	if (!changed && accel_registry_count(&p->registry) == p->n_members)
+	if (!changed && !has_news(p))
 		return;
 	if (accel_registry_lock(&p->registry, NULL) < 0)
 		return;
-	if (read_record(p, &rec, NULL) == 0)
-		follow_record(p, &rec);
-	pfq_record_fini(&rec);
+	pfq_follow_locked(p);
 	accel_registry_unlock(&p->registry);
 }
 
@@ -283,7 +329,7 @@ static int open_registry(struct pfq *p, const struct accel_request *rq, struct a
 	for (group = is_private ? FIRST_PRIVATE : group; group <= UINT16_MAX; group++) {
 		if ((r = open_locked(p, group, err)) < 0)
 			return r;
-		if (!is_private || accel_registry_count(&p->registry) == 0)
+		if (!is_private || !accel_registry_is_alive(&p->registry))
 			return 0;
 		accel_registry_unlock(&p->registry);
 		accel_registry_close(&p->registry);
@@ -292,31 +338,42 @@ static int open_registry(struct pfq *p, const struct accel_request *rq, struct a
 			  rq->name);
 }
 
+/* Write what we have agreed on, or only wake who counts members. */
+static int publish(struct pfq *p, bool changed, struct accel_err *err)
+{
+	if (changed || p->rec.generation == 0)
+		p->rec.generation++;
+	else if (p->n_members > 1 && !p->rec.pending) {
+		if (p->counts_members)
+			accel_registry_touch(&p->registry);
+		return 0;
+	}
+	p->rec.pending = false;
+	return pfq_store_write(&p->registry, &p->rec, err);
+}
+
 /* Under the lock. */
 static int join_locked(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
 {
-	bool changed = false;
+	bool is_first = accel_registry_count(&p->registry) == 0, changed = false;
 	unsigned n_fanouts;
 	int r;
 
-	r = read_record(p, &p->rec, err);
+	r = pfq_store_read(&p->registry, &p->rec, err);
+	if (r == 0 && is_first)
+		p->rec.n_fanouts = 0; /* a record that was kept: they may be another's by now */
 	r = r ? r : merge_request(p, rq, &changed, err);
 	r = r ? r : pfq_compile(p, p->rec.computation, &p->lang, err);
 	if (r < 0)
 		return r;
 	n_fanouts = pfq_count_fanouts(p->lang);
-	if (n_fanouts != p->rec.n_fanouts) {
-		if ((r = choose_fanouts(p, n_fanouts, err)) < 0)
-			return r;
-		changed = true;
-	}
-	if ((r = accel_registry_join(&p->registry, err)) < 0)
+	if ((r = choose_fanouts(p, n_fanouts, err)) < 0)
+		return r;
+	if ((r = accel_registry_join(&p->registry, p->name, err)) < 0)
 		return r;
 	if ((r = apply(p, true, err)) < 0)
 		return r;
-	/* Alone, we are news to nobody, but our record must be there for the next. */
-	if (changed || p->n_members == 1 || p->counts_members)
-		r = write_record(p, err);
+	r = publish(p, changed, err);
 	accel_registry_changed(&p->registry); /* our own writing is no news */
 	return r;
 }
@@ -340,8 +397,8 @@ void pfq_leave(struct pfq *p)
 	if (is_member) {
 		accel_registry_leave(&p->registry);
 		/* The record is the same, but there is one less to count. */
-		if (p->counts_members && accel_registry_count(&p->registry) > 0)
-			write_record(p, NULL);
+		if (p->counts_members)
+			accel_registry_touch(&p->registry);
 		accel_registry_unlock(&p->registry);
 	}
 	accel_registry_close(&p->registry);

@@ -5,6 +5,8 @@
  *     devices=eth0:eth1
  *     vlan=10+20
  *     fanout=16384+16385
+ *     pending=0
+ *     filter=0028000000000000c1500...  classic BPF, 16 hexadecimal digits an instruction
  *     computation=ip >-> steer_flow        to the end of the text, line ends and all
  *
  * Pure.
@@ -13,6 +15,8 @@
 #define ACCEL_PFQ_RECORD_H
 
 #include "spec/device.h"
+
+#include <linux/filter.h>
 
 #define PFQ_MAX_FANOUTS 2
 
@@ -23,7 +27,16 @@ struct pfq_record {
 	uint16_t vlans[ACCEL_MAX_NUMBERS];
 	unsigned n_fanouts; /* kernel groups that belong to this group's computation */
 	uint16_t fanouts[PFQ_MAX_FANOUTS];
+	/* Somebody who is no member has changed the computation: the first member that sees it
+	 * chooses the kernel groups and gives them their programs. */
+	bool pending;
+	struct sock_filter *filter; /* of all members; owned; NULL = none */
+	unsigned n_filter;
 	char *computation; /* owned; NULL or empty = every member gets everything */
+
+	/* not of the text */
+	uint32_t generation; /* of its changes */
+	bool persistent;
 };
 
 /* Fill *rec, an empty text gives an empty record. 0; -EINVAL for a text that is none of ours;
@@ -41,5 +54,8 @@ int pfq_record_add(struct pfq_record *rec, const char *device);
 
 /* 0 or -ENOMEM. */
 int pfq_record_set_computation(struct pfq_record *rec, const char *text);
+
+/* A copy of n instructions; n = 0: no filter. 0 or -ENOMEM. */
+int pfq_record_set_filter(struct pfq_record *rec, const struct sock_filter *insns, unsigned n);
 
 #endif

@@ -67,13 +67,13 @@ static void set_guard(struct pfq *p)
 	g->vlan_in_band = true;
 }
 
-/* Computation, then guard and the program's filter. -E2BIG: too long for the kernel. */
+/* Computation, guard, the group's filter, the program's own. -E2BIG: too long for the kernel. */
 static int compose(const struct pfq *p, unsigned part, bool with_user, struct sock_filter **out,
 		   unsigned *n_out, struct accel_err *err)
 {
 	struct sock_filter *tail;
 	unsigned n_tail;
-	int r = accel_bpf_compose(&p->guard, with_user ? p->user : NULL, with_user ? p->n_user : 0,
+	int r = accel_bpf_compose(&p->guard, with_user ? p->all : NULL, with_user ? p->n_all : 0,
 				  p->snaplen, &tail, &n_tail);
 
 	if (r < 0 || !p->lang) {
@@ -117,29 +117,53 @@ static int attach_part(struct pfq *p, unsigned i, bool with_user, struct accel_e
 	return r;
 }
 
-static void settle_reader(struct pfq_part *part, const struct pfq *p, bool kernel_runs_it)
+static void settle_readers(struct pfq *p)
 {
-	part->reader.filter = p->user;
-	part->reader.filter_always = p->user && !kernel_runs_it;
-	accel_reader_expect_old(&part->reader);
+	for (unsigned i = 0; i < p->n_parts; i++) {
+		p->parts[i].reader.filter = p->all;
+		p->parts[i].reader.filter_always = p->all && !p->kernel_runs_it;
+		accel_reader_expect_old(&p->parts[i].reader);
+	}
+}
+
+/* Make p->all of the group's filter and the program's. The readers have it at once: what the old
+ * one was made of is freed. Without memory only the program's own is left. */
+static int combine(struct pfq *p)
+{
+	const struct sock_filter keep = BPF_STMT(BPF_RET | BPF_K, p->snaplen);
+	struct sock_filter *chained = NULL;
+	unsigned n = 0;
+	int r = 0;
+
+	if (p->rec.filter)
+		r = accel_bpf_chain(p->rec.filter, p->rec.n_filter, p->user ? p->user : &keep,
+				    p->user ? p->n_user : 1, &chained, &n);
+	p->all = chained ? chained : p->user;
+	p->n_all = chained ? n : p->n_user;
+	p->kernel_runs_it = !p->all || accel_bpf_fits_kernel(p->all, p->n_all);
+	settle_readers(p);
+	free(p->chained);
+	p->chained = chained;
+	return r;
 }
 
 int pfq_attach_filters(struct pfq *p, struct accel_err *err)
 {
-	bool fits = !p->user || accel_bpf_fits_kernel(p->user, p->n_user);
-	int r;
+	int r = combine(p);
 
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s: the group's filter", p->name);
 	set_guard(p);
 	for (unsigned i = 0; i < p->n_parts; i++) {
-		r = fits ? attach_part(p, i, true, NULL) : -E2BIG;
-		if (p->user && (r == -E2BIG || r == -ENOMEM || r == -EINVAL)) {
-			fits = false; /* the reader runs the program's filter */
+		r = p->kernel_runs_it ? attach_part(p, i, true, NULL) : -E2BIG;
+		if (p->all && (r == -E2BIG || r == -ENOMEM || r == -EINVAL)) {
+			p->kernel_runs_it = false; /* the reader does */
 			r = attach_part(p, i, false, err);
 		}
 		if (r < 0)
 			return accel_fail_sys(err, r, "%s: the kernel refused the filter", p->name);
-		settle_reader(&p->parts[i], p, fits);
 	}
+	settle_readers(p);
 	return 0;
 }
 
@@ -281,6 +305,7 @@ int pfq_make_parts(struct pfq *p, bool *made, struct accel_err *err)
 			continue;
 		}
 		next[i].sock = ACCEL_PSOCK_NONE;
+		next[i].n_promisc = 0;
 		is_new[i] = true;
 		*made = true;
 		r = open_part(p, &next[i], n, err);

@@ -113,6 +113,13 @@ struct accel_guard {
 int accel_bpf_compose(const struct accel_guard *guard, const struct sock_filter *user,
 		      unsigned n_user, uint32_t snaplen, struct sock_filter **out, unsigned *n_out);
 
+/* Both filters: what `first` keeps is put to `second`, whose verdict counts. Each finds A and X at
+ * 0. Both have at least one instruction and have passed accel_bpf_validate(). *out is malloc'ed and
+ * longer than the two by 4 instructions. 0 or -ENOMEM. */
+int accel_bpf_chain(const struct sock_filter *first, unsigned n_first,
+		    const struct sock_filter *second, unsigned n_second, struct sock_filter **out,
+		    unsigned *n_out);
+
 /* Read "tcpdump -ddd" text: a count, then a line "code jt jf k" an instruction, decimal; blank
  * lines may stand between and behind. `what` opens the error. The program is validated. *out is
  * malloc'ed, free() it. 0, -EINVAL, -E2BIG (over 4096), -ENOMEM; *out is untouched on failure. */

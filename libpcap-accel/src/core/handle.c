@@ -137,6 +137,7 @@ static struct accel_request make_request(struct accel_handle *h)
 				  : ACCEL_TSTAMP_HOST,
 		.protocol = (unsigned)h->protocol,
 		.compile_filter = accel_model_compile,
+		.log = accel_log,
 		.stop = &h->stop,
 	};
 }

@@ -8,11 +8,9 @@
 #ifndef ACCEL_LOG_H
 #define ACCEL_LOG_H
 
-#include "base/util.h"
+#include "base/level.h"
 
 #include <stdbool.h>
-
-enum accel_log_level { ACCEL_LOG_ERROR = 1, ACCEL_LOG_WARNING, ACCEL_LOG_INFO, ACCEL_LOG_DEBUG };
 
 bool accel_log_wants(enum accel_log_level level);
 

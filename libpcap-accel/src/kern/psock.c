@@ -186,17 +186,25 @@ int accel_psock_bind(struct accel_psock *s, int ifindex, unsigned protocol)
 	return -error;
 }
 
-int accel_psock_set_promisc(struct accel_psock *s, int ifindex)
+/* A membership, not the interface's flag: it ends with the socket, however we end. */
+static int change_promisc(struct accel_psock *s, int option, int ifindex)
 {
 	struct packet_mreq mreq;
 
-	/* A membership, not the interface's flag: it ends with the socket, however we end. */
 	memset(&mreq, 0, sizeof(mreq));
 	mreq.mr_ifindex = ifindex;
 	mreq.mr_type = PACKET_MR_PROMISC;
-	if (setsockopt(s->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) < 0)
-		return -errno;
-	return 0;
+	return setsockopt(s->fd, SOL_PACKET, option, &mreq, sizeof(mreq)) < 0 ? -errno : 0;
+}
+
+int accel_psock_set_promisc(struct accel_psock *s, int ifindex)
+{
+	return change_promisc(s, PACKET_ADD_MEMBERSHIP, ifindex);
+}
+
+int accel_psock_drop_promisc(struct accel_psock *s, int ifindex)
+{
+	return change_promisc(s, PACKET_DROP_MEMBERSHIP, ifindex);
 }
 
 int accel_psock_set_option(struct accel_psock *s, int name, int value)

@@ -65,6 +65,7 @@ int accel_psock_attach(struct accel_psock *s, const struct sock_filter *insns, u
 int accel_psock_bind(struct accel_psock *s, int ifindex, unsigned protocol);
 
 int accel_psock_set_promisc(struct accel_psock *s, int ifindex);
+int accel_psock_drop_promisc(struct accel_psock *s, int ifindex);	/* what set_promisc() did */
 int accel_psock_set_option(struct accel_psock *s, int name, int value); /* of SOL_PACKET */
 
 /* Take over the kernel's counters, which it clears, and return the sums since open. */

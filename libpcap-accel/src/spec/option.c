@@ -112,6 +112,16 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.key = "max_members", .env = NAMES("PCAP_ACCEL_MAX_MEMBERS"),
 		.type = ACCEL_TYPE_NUMBER, .engines = AF | PFQ, .min = 1, .max = 65536,
 		.def = "256", .help = "Most members that the group may have" },
+	[ACCEL_OPT_WAIT] = {
+		.id = ACCEL_OPT_WAIT,
+		.key = "wait", .env = NAMES("PCAP_ACCEL_WAIT"),
+		.type = ACCEL_TYPE_TIME, .engines = PFQ, .min = 0, .max = 86400 * ACCEL_NS_PER_S,
+		.def = "0", .help = "How long to wait for a group that has no device yet; 0: go on without" },
+	[ACCEL_OPT_GROUP_FILTER] = {
+		.id = ACCEL_OPT_GROUP_FILTER,
+		.key = "group_filter", .env = NAMES("PCAP_ACCEL_GROUP_FILTER"),
+		.type = ACCEL_TYPE_BOOL, .engines = PFQ, .min = 0, .max = 1,
+		.def = "no", .help = "The program's filter is the group's: every member's, beside its own" },
 	[ACCEL_OPT_TX_BATCH] = {
 		.id = ACCEL_OPT_TX_BATCH,
 		.key = "tx_batch",

@@ -41,6 +41,8 @@ enum accel_opt {
 	ACCEL_OPT_FANOUT_FLAGS,	  /* words: enum accel_fanout_flag, or-ed */
 	ACCEL_OPT_FANOUT_PROGRAM, /* path: tcpdump -ddd text (cbpf), or a pinned program (ebpf) */
 	ACCEL_OPT_MAX_MEMBERS,	  /* number 1..65536 */
+	ACCEL_OPT_WAIT,		  /* time: for a PFQ group's first device, ns; 0 = not at all */
+	ACCEL_OPT_GROUP_FILTER,	  /* bool: the program's filter is the PFQ group's */
 	/* transmit */
 	ACCEL_OPT_TX_BATCH,	/* number 1..1024: packets handed to the kernel together */
 	ACCEL_OPT_QDISC_BYPASS, /* bool */
