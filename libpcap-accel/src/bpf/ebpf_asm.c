@@ -41,7 +41,7 @@ static bool make_room(struct accel_easm *as, void **array, unsigned n, unsigned 
 
 	if (n < *cap)
 		return true;
-	moved = reallocarray(*array, larger, size);
+	moved = realloc(*array, larger * size);
 	if (!moved) {
 		as->error = -ENOMEM;
 		return false;
