@@ -111,9 +111,18 @@ static int attach_part(struct pfq *p, unsigned i, bool with_user, struct accel_e
 		return drop_everything(sock);
 	r = compose(p, i, with_user, &prog, &n, err);
 	if (r < 0)
-		return r;
+		return r == -ENOMEM ? accel_fail_sys(err, r, "%s", p->name) : r;
 	r = accel_psock_attach(sock, prog, n);
+	/* While one replaces another, the kernel charges the socket for both. */
+	if (r == -ENOMEM && drop_everything(sock) == 0)
+		r = accel_psock_attach(sock, prog, n);
 	free(prog);
+	if (r == -ENOMEM)
+		accel_fail(
+			err, r,
+			"%s: the filter of %u instructions is too large for the kernel (a shorter "
+			"computation, or more net.core.optmem_max)",
+			p->name, n);
 	return r;
 }
 
@@ -155,11 +164,13 @@ int pfq_attach_filters(struct pfq *p, struct accel_err *err)
 		return accel_fail_sys(err, r, "%s: the group's filter", p->name);
 	set_guard(p);
 	for (unsigned i = 0; i < p->n_parts; i++) {
-		r = p->kernel_runs_it ? attach_part(p, i, true, NULL) : -E2BIG;
+		r = p->kernel_runs_it ? attach_part(p, i, true, p->all ? NULL : err) : -E2BIG;
 		if (p->all && (r == -E2BIG || r == -ENOMEM || r == -EINVAL)) {
 			p->kernel_runs_it = false; /* the reader does */
 			r = attach_part(p, i, false, err);
 		}
+		if (r == -E2BIG || r == -ENOMEM)
+			return r; /* its size has been told */
 		if (r < 0)
 			return accel_fail_sys(err, r, "%s: the kernel refused the filter", p->name);
 	}
