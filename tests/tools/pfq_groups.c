@@ -41,7 +41,8 @@ static void print_text(const char *key, const char *text)
 {
 	printf(", \"%s\": \"", key);
 	for (; *text; text++)
-		printf((unsigned char)*text < 0x20 || *text == '"' || *text == '\\' ? "\\u%04x" : "%c",
+		printf((unsigned char)*text < 0x20 || *text == '"' || *text == '\\' ? "\\u%04x"
+										    : "%c",
 		       (unsigned char)*text);
 	printf("\"");
 }

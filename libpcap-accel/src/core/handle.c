@@ -197,6 +197,8 @@ int accel_handle_activate(struct accel_handle *h)
 		r = r ? r : open_engine(h, &rq);
 	}
 	log_activation(h, r);
+	if (r == -EINTR) /* the break is spent: a program may try again */
+		accel_store_relaxed(&h->stop, 0);
 	if (r < 0)
 		deactivate(h);
 	return r;
