@@ -17,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 LINKS = ("eth0", "eth1")
@@ -164,11 +164,21 @@ class Lab:
             time.sleep(0.01)
         raise LabError("no network namespace could be made (is this root?)")
 
-    def _join(self, link: str) -> None:
-        peer = str(self.holders["tx"].pid)
-        self._run("rx", *f"ip link add {link} type veth peer name {link} netns {peer}".split())
-        for name in self.holders:
-            self._run(name, "ip", "link", "set", link, "up")
+    def _join(self, link: str, where: str = "rx", peer: str | None = None) -> None:
+        """`link` in a namespace, and its peer, by default of the same name, in `tx`."""
+        ends = {where: link, "tx": peer or link}
+        peer_type = f"type veth peer name {ends['tx']} netns {self.holders['tx'].pid}"
+        self._run(where, *f"ip link add {link} {peer_type}".split())
+        for name, device in ends.items():
+            self._run(name, "ip", "link", "set", "dev", device, "up")
+
+    def lane(self, name: str) -> str:
+        """A namespace for one of several arrangements that are measured side by side: what is sent
+        on device `name` of `tx` is received on eth0 there, and nowhere else."""
+        if name not in self.holders:
+            self._hold(name)
+            self._join("eth0", name, name)
+        return name
 
     def _inside(self, name: str) -> list[str]:
         return ["nsenter", f"--net=/proc/{self.holders[name].pid}/ns/net", "--"]
@@ -180,9 +190,9 @@ class Lab:
         if done.returncode != 0:
             raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
 
-    def backlog_drops(self, link: str) -> int:
+    def backlog_drops(self, link: str, where: str = "rx") -> int:
         """Packets that the receiving CPU's backlog dropped before any socket could see them."""
-        with open(f"/proc/{self.holders['rx'].pid}/net/dev", encoding="ascii") as lines:
+        with open(f"/proc/{self.holders[where].pid}/net/dev", encoding="ascii") as lines:
             for line in lines:
                 name, _, numbers = line.partition(":")
                 if name.strip() == link:
@@ -200,11 +210,20 @@ class Lab:
             self.reader_cpu = usual
 
     @contextlib.contextmanager
-    def child(self, name: str, argv: list[str], preload: str | None = None) -> Iterator[Child]:
-        """A child in namespace `name`, pinned to its CPU, gone at the end of the block."""
+    def child(
+        self,
+        name: str,
+        argv: list[str],
+        preload: str | None = None,
+        more_env: Mapping[str, str] | None = None,
+        cpu: int | None = None,
+    ) -> Iterator[Child]:
+        """A child in namespace `name`, pinned to a CPU, gone at the end of the block."""
         wrap = ["env", f"LD_PRELOAD={preload}"] if preload else ["env"]
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PCAP_ACCEL", "LD_"))}
-        cpu = self.sender_cpu if name == "tx" else self.reader_cpu
+        ours = ("PCAP_ACCEL", "PFQ_", "LD_")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(ours)} | dict(more_env or {})
+        if cpu is None:
+            cpu = self.sender_cpu if name == "tx" else self.reader_cpu
         with tempfile.TemporaryFile(dir=self.scratch) as log:
             process = Child([*self._inside(name), *wrap, *argv], env, cpu, log)
             try:

@@ -8,6 +8,7 @@
  *
  * Protocol with the driver: prints "started", waits for a line, opens, prints "ready", waits for a
  * line, sleeps, reads (after pushing the ring out of the caches if cold), prints one JSON line.
+ * A reader that works tells which numbers (bursts.c) it has seen: a bitmap in hex, the first last.
  * SIGUSR1 ends the reading through pcap_breakloop. Several devices are several handles, read one
  * after the other, count packets from each. Nothing is allocated between the first two lines but by
  * libpcap, so that the driver can tell from outside what a handle keeps resident.
@@ -26,7 +27,9 @@
 enum {
 	MAX_DEVICES = 4,
 	MAX_LATENCIES = 4096,
+	MAX_NUMBERS = 1 << 20,
 	EVICTION = 64 << 20, /* bytes, twice a large last-level cache */
+	WORK_NS = 20000,     /* of CPU time, for each packet of mode=work */
 	TOUCH_OFFSET = 42,   /* first byte of the UDP payload, where the sender puts its clock */
 };
 
@@ -57,6 +60,9 @@ static volatile sig_atomic_t stopped;
 static volatile unsigned int touched; /* volatile, or the compiler drops the read of the payload */
 static int64_t latencies[MAX_LATENCIES];
 static long n_latencies;
+static uint8_t numbers[MAX_NUMBERS / 8]; /* bit n: packet n was seen */
+static long highest = -1;
+static long twice;
 
 static void fail(const char *what, const char *why)
 {
@@ -107,6 +113,33 @@ static void note_latency(u_char *user, const struct pcap_pkthdr *header, const u
 	latencies[n_latencies++] = clock_ns(CLOCK_MONOTONIC) - sent;
 }
 
+static void note_number(uint64_t number)
+{
+	uint8_t bit = (uint8_t)(1 << number % 8);
+
+	if (number >= MAX_NUMBERS)
+		return;
+	twice += (numbers[number / 8] & bit) != 0;
+	numbers[number / 8] |= bit;
+	if ((long)number > highest)
+		highest = (long)number;
+}
+
+/* A program that has much to do for each packet. */
+static void work(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
+{
+	int64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + WORK_NS;
+	uint64_t number;
+
+	(void)user;
+	if (header->caplen < TOUCH_OFFSET + sizeof(number))
+		return;
+	memcpy(&number, bytes + TOUCH_OFFSET, sizeof(number));
+	note_number(number);
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		continue;
+}
+
 static int wanted(const struct reader *r, long seen)
 {
 	return !stopped && (r->count == 0 || seen < r->count);
@@ -142,6 +175,11 @@ static long run_dispatch(struct reader *r, pcap_t *handle)
 static long run_single(struct reader *r, pcap_t *handle)
 {
 	return dispatch_all(r, handle, 1, touch);
+}
+
+static long run_work(struct reader *r, pcap_t *handle)
+{
+	return dispatch_all(r, handle, -1, work);
 }
 
 static long run_latency(struct reader *r, pcap_t *handle)
@@ -191,6 +229,7 @@ static const struct mode modes[] = {
 	{"single", run_single},	    /* pcap_dispatch(1), touches a payload byte */
 	{"next", run_next},	    /* pcap_next_ex, touches a payload byte */
 	{"held", run_held},	    /* non-blocking pcap_dispatch(-1) until 0 */
+	{"work", run_work},	    /* pcap_dispatch(-1), 20 us of CPU time a packet */
 	{"latency", run_latency},   /* pcap_dispatch(-1), notes when each packet came */
 };
 
@@ -315,7 +354,12 @@ static void report(const struct reader *r, long packets, int64_t cpu, int64_t wa
 	dprintf(STDOUT_FILENO, "\"recv\": %ld, \"drop\": %ld, \"latency_ns\": [", recv, drop);
 	for (long i = 0; i < n_latencies; i++)
 		dprintf(STDOUT_FILENO, "%s%lld", i ? ", " : "", (long long)latencies[i]);
-	dprintf(STDOUT_FILENO, "]}\n");
+	dprintf(STDOUT_FILENO, "], \"twice\": %ld, \"seen\": \"", twice);
+	fflush(stdout);
+	for (long i = highest / 8; i >= 0 && highest >= 0; i--)
+		printf("%02x", numbers[i]);
+	printf("\"}\n");
+	fflush(stdout);
 }
 
 /* So that two readers whose rings were filled together start alike, whoever goes first. */

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import groups
 import measure
 from measure import Bench, Numbers, PerSide, Side
 
 TWO = "two devices (one handle of ours, two of stock)"
+ABOVE = "ns/packet above no socket"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,18 @@ def _no_handle(name: str, size: int) -> Case:
     return Case(name, _in_turn(lambda b, _: measure.sender_cost(b, size, None, [])), (row,))
 
 
+def _steer(n: int) -> Case:
+    """In the last two rows the kernel's own group stands in the stock column."""
+    members = f"{n} members" if n > 1 else "1 member"
+    goal = 0.5 if n == 8 else None
+    rows = (
+        Row("extra", f"{members} steering (stock: a hash filter each)", ABOVE, goal),
+        Row("group", "  stock: afpacket:eth0?fanout=hash", ABOVE, 1.1),
+        Row("hash", "  stock: PACKET_FANOUT_HASH without a library", ABOVE, 1.1),
+    )
+    return Case(f"steer-{n}", lambda b, sides: groups.steer(b, sides, n), rows)
+
+
 CASES: tuple[Case, ...] = (
     _instructions("instr-loop", "loop", "pcap_loop, empty callback", 60),
     _instructions("instr-dispatch", "dispatch", "pcap_dispatch(-1)"),
@@ -178,5 +192,30 @@ CASES: tuple[Case, ...] = (
             Row("ns", "sender and softirq, fanout of 2 (stock: 2 handles)", "ns CPU/packet"),
             Row("copies", "  packets seen by both, of those sent", "copies"),
         ),
+    ),
+    *(_steer(n) for n in (1, 2, 4, 8, 16)),
+    Case(
+        "balance",
+        lambda b, sides: groups.balance(b, sides, 8, 10_000),
+        (
+            Row("worst", "10,000 flows on 8 members: the fullest", "of the mean", 1.1, "ours"),
+            Row("hash", "  stock: PACKET_FANOUT_HASH", "of the mean"),
+        ),
+        most_rounds=1,
+    ),
+    Case(
+        "scale",
+        _in_turn(groups.scale),
+        (
+            Row("times", "20 us of work a packet: 2 members do, of 1", "times", 1.8, "ours", True),
+            Row("alone", "  the same by the CPU time that they were given", "times"),
+            Row("one", "  1 member", "packets/ms"),
+            Row("two", "  2 members, on the two CPUs", "packets/ms"),
+            Row("rate", "  with a sender beside them at", "packets/ms"),
+            Row("lost", "    lost", "packets", 0, "ours"),
+            Row("twice", "    twice", "packets", 0, "ours"),
+            Row("early", "    dropped before any capture saw them", "packets"),
+        ),
+        most_rounds=3,
     ),
 )
