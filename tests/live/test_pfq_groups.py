@@ -247,7 +247,9 @@ def test_new_computation(lab, options):
 def test_new_computation_under_load(lab):
     """Every packet that is sent before a change, and after all have followed, is judged by the one
     computation and the other."""
-    captures = [member(lab, "pfq:eth0", computation="udp") for _ in range(3)]
+    # Packets come one by one: each block of the ring is handed over with few in it.
+    many_blocks = {"PCAP_ACCEL_BUFFER": "32MiB", "PCAP_ACCEL_BLOCK": "128KiB"}
+    captures = [member(lab, "pfq:eth0", computation="udp", **many_blocks) for _ in range(3)]
     settle(lab, plain=3)
     send = Sender(lab)
     before = send()
