@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xsk.c - see xsk.h. The first n_rx_frames of the memory are for receiving, the rest for sending.
+ * */
+#include "kern/xsk.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+#ifndef SOL_XDP
+#define SOL_XDP 283
+#endif
+#define USE_SG	     (1u << 4) /* XDP_USE_SG, Linux 6.6 */
+#define BIND_TRIES   20
+#define BIND_WAIT_MS 50
+
+/* The kernel's four rings in its own numbers. */
+struct ring_kind {
+	int option;
+	off_t page_offset;
+	size_t entry_len;
+};
+
+static const struct ring_kind rx_kind = {XDP_RX_RING, XDP_PGOFF_RX_RING, sizeof(struct xdp_desc)};
+static const struct ring_kind tx_kind = {XDP_TX_RING, XDP_PGOFF_TX_RING, sizeof(struct xdp_desc)};
+static const struct ring_kind fill_kind = {XDP_UMEM_FILL_RING, XDP_UMEM_PGOFF_FILL_RING,
+					   sizeof(uint64_t)};
+static const struct ring_kind done_kind = {XDP_UMEM_COMPLETION_RING, XDP_UMEM_PGOFF_COMPLETION_RING,
+					   sizeof(uint64_t)};
+
+static int explain(int r, const char *name, const char *what, struct accel_err *err)
+{
+	switch (r) {
+	case -EPERM:
+		return accel_fail(
+			err, r,
+			"%s: this process may not open AF_XDP sockets (needs CAP_NET_RAW: "
+			"run as root, or setcap cap_bpf,cap_net_admin,cap_net_raw+ep "
+			"PROGRAM)",
+			name);
+	case -EAFNOSUPPORT:
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: the kernel has no AF_XDP sockets (needs CONFIG_XDP_SOCKETS; "
+				  "or use afpacket:)",
+				  name);
+	case -ENOBUFS:
+		return accel_fail(
+			err, r,
+			"%s: the limit of locked memory is too low for the frames (raise "
+			"it with 'ulimit -l', give CAP_IPC_LOCK, or ask for fewer frames)",
+			name);
+	default:
+		return accel_fail_sys(err, r, "%s: %s", name, what);
+	}
+}
+
+static int make_umem(struct accel_xsk *x, const struct accel_xsk_request *rq, struct accel_err *err)
+{
+	struct xdp_umem_reg reg;
+	int flags = MAP_SHARED | MAP_ANONYMOUS | (rq->huge_pages ? MAP_HUGETLB : 0);
+	size_t len = (size_t)(rq->n_rx_frames + rq->n_tx_frames) * rq->frame_len;
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+	if (map == MAP_FAILED)
+		return accel_fail_sys(err, -errno, "%s: no memory for %zu KiB of frames%s",
+				      rq->name, len >> 10, rq->huge_pages ? " in huge pages" : "");
+	x->umem = map;
+	x->umem_len = len;
+	x->frame_len = rq->frame_len;
+	memset(&reg, 0, sizeof(reg));
+	reg.addr = (uintptr_t)map;
+	reg.len = len;
+	reg.chunk_size = rq->frame_len;
+	if (setsockopt(x->fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) < 0)
+		return explain(-errno, rq->name, "cannot register the frames", err);
+	return 0;
+}
+
+static int make_ring(int fd, struct accel_xsk_ring *ring, const struct ring_kind *kind,
+		     const struct xdp_ring_offset *off, uint32_t n)
+{
+	size_t len = off->desc + n * kind->entry_len;
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+			 kind->page_offset);
+	uint8_t *at = map;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	*ring = (struct accel_xsk_ring){
+		.producer = (uint32_t *)(at + off->producer),
+		.consumer = (uint32_t *)(at + off->consumer),
+		.flags = (uint32_t *)(at + off->flags),
+		.entries = at + off->desc,
+		.mask = n - 1,
+		.map = map,
+		.map_len = len,
+	};
+	return 0;
+}
+
+static int set_ring(int fd, const struct ring_kind *kind, uint32_t n)
+{
+	return setsockopt(fd, SOL_XDP, kind->option, &n, sizeof(n)) < 0 ? -errno : 0;
+}
+
+/* Before Linux 5.4 the offsets had no flags. */
+static int ask_offsets(int fd, struct xdp_mmap_offsets *off)
+{
+	socklen_t len = sizeof(*off);
+
+	if (getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, off, &len) < 0)
+		return -errno;
+	return len == sizeof(*off) ? 0 : -EOPNOTSUPP;
+}
+
+/* The kernel wants fill and completion ring of every owner of a memory. */
+static int make_rings(struct accel_xsk *x, const struct accel_xsk_request *rq)
+{
+	uint32_t n_done = rq->n_tx_frames ? rq->n_tx_frames : 1;
+	struct xdp_mmap_offsets off;
+	int r;
+
+	if ((r = set_ring(x->fd, &fill_kind, rq->n_rx_frames)) < 0 ||
+	    (r = set_ring(x->fd, &done_kind, n_done)) < 0 ||
+	    (r = set_ring(x->fd, &rx_kind, rq->n_rx_frames)) < 0 ||
+	    (rq->n_tx_frames && (r = set_ring(x->fd, &tx_kind, rq->n_tx_frames)) < 0) ||
+	    (r = ask_offsets(x->fd, &off)) < 0 ||
+	    (r = make_ring(x->fd, &x->fill, &fill_kind, &off.fr, rq->n_rx_frames)) < 0 ||
+	    (r = make_ring(x->fd, &x->done, &done_kind, &off.cr, n_done)) < 0 ||
+	    (r = make_ring(x->fd, &x->rx, &rx_kind, &off.rx, rq->n_rx_frames)) < 0 ||
+	    (rq->n_tx_frames &&
+	     (r = make_ring(x->fd, &x->tx, &tx_kind, &off.tx, rq->n_tx_frames)) < 0))
+		return r;
+	return 0;
+}
+
+/* Every receive frame to the kernel, every other one onto the stack. */
+static int share_frames(struct accel_xsk *x, const struct accel_xsk_request *rq)
+{
+	for (uint32_t i = 0; i < rq->n_rx_frames; i++)
+		accel_xsk_give_back(x, (uint64_t)i * x->frame_len);
+	accel_store_release(x->fill.producer, x->fill.mine); /* as in accel_xsk_submit() */
+	if (!rq->n_tx_frames)
+		return 0;
+	x->free_tx = calloc(rq->n_tx_frames, sizeof(*x->free_tx));
+	if (!x->free_tx)
+		return -ENOMEM;
+	x->n_tx_frames = rq->n_tx_frames;
+	for (uint32_t i = 0; i < rq->n_tx_frames; i++)
+		x->free_tx[x->n_free_tx++] = (uint64_t)(rq->n_rx_frames + i) * x->frame_len;
+	return 0;
+}
+
+static void sleep_ms(unsigned ms)
+{
+	const struct timespec ts = {.tv_nsec = ms * 1000000l};
+
+	nanosleep(&ts, NULL);
+}
+
+/* The kernel frees the queue of a closed socket some time after close(). */
+static int bind_patiently(int fd, const struct sockaddr_xdp *addr)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < BIND_TRIES; i++) {
+		r = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
+		if (r != -EBUSY)
+			return r;
+		sleep_ms(BIND_WAIT_MS);
+	}
+	return r;
+}
+
+static int bind_queue(struct accel_xsk *x, const struct accel_xsk_request *rq,
+		      struct accel_err *err)
+{
+	static const unsigned zc_flags[] = {[ACCEL_XSK_ZC_AUTO] = 0,
+					    [ACCEL_XSK_ZC_REQUIRE] = XDP_ZEROCOPY,
+					    [ACCEL_XSK_ZC_NO] = XDP_COPY};
+	struct sockaddr_xdp addr;
+	struct xdp_options options;
+	socklen_t len = sizeof(options);
+	int r;
+
+	memset(&addr, 0, sizeof(addr));
+	addr.sxdp_family = AF_XDP;
+	addr.sxdp_ifindex = (uint32_t)rq->ifindex;
+	addr.sxdp_queue_id = rq->queue;
+	addr.sxdp_flags = (uint16_t)(XDP_USE_NEED_WAKEUP | zc_flags[rq->zc] |
+				     (rq->has_fragments ? USE_SG : 0));
+	r = bind_patiently(x->fd, &addr);
+	if (r == -EBUSY)
+		return accel_fail(
+			err, r,
+			"%s: queue %u has an AF_XDP socket of another program (use another "
+			"queue, or end that program)",
+			rq->name, rq->queue);
+	if (r == -EOPNOTSUPP && rq->zc == ACCEL_XSK_ZC_REQUIRE)
+		return accel_fail(err, r, "%s: the driver has no zero copy (would be: zc=auto)",
+				  rq->name);
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s: cannot bind to queue %u", rq->name, rq->queue);
+	memset(&options, 0, sizeof(options));
+	if (getsockopt(x->fd, SOL_XDP, XDP_OPTIONS, &options, &len) == 0)
+		x->is_zero_copy = options.flags & XDP_OPTIONS_ZEROCOPY;
+	return 0;
+}
+
+static int open_steps(struct accel_xsk *x, const struct accel_xsk_request *rq,
+		      struct accel_err *err)
+{
+	int r;
+
+	x->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (x->fd < 0)
+		return explain(-errno, rq->name, "cannot open an AF_XDP socket", err);
+	if ((r = make_umem(x, rq, err)) < 0)
+		return r;
+	if ((r = make_rings(x, rq)) < 0 || (r = share_frames(x, rq)) < 0)
+		return explain(r, rq->name, "cannot make the rings of its AF_XDP socket", err);
+	return bind_queue(x, rq, err);
+}
+
+int accel_xsk_open(struct accel_xsk *x, const struct accel_xsk_request *rq, struct accel_err *err)
+{
+	int r;
+
+	*x = ACCEL_XSK_NONE;
+	r = open_steps(x, rq, err);
+	if (r < 0)
+		accel_xsk_close(x);
+	return r;
+}
+
+static void unmap_ring(struct accel_xsk_ring *ring)
+{
+	if (ring->map)
+		munmap(ring->map, ring->map_len);
+}
+
+void accel_xsk_close(struct accel_xsk *x)
+{
+	unmap_ring(&x->rx);
+	unmap_ring(&x->tx);
+	unmap_ring(&x->fill);
+	unmap_ring(&x->done);
+	if (x->fd >= 0)
+		close(x->fd);
+	if (x->umem)
+		munmap(x->umem, x->umem_len);
+	free(x->free_tx);
+	*x = ACCEL_XSK_NONE;
+}
+
+/* A missing frame is counted as dropped and as an empty fill ring: it is one packet. */
+int accel_xsk_count(const struct accel_xsk *x, struct accel_xsk_counts *out)
+{
+	struct xdp_statistics s;
+	socklen_t len = sizeof(s);
+
+	memset(&s, 0, sizeof(s));
+	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &s, &len) < 0)
+		return -errno;
+	*out = (struct accel_xsk_counts){.dropped = s.rx_dropped,
+					 .ring_full = s.rx_ring_full,
+					 .invalid = s.tx_invalid_descs};
+	return 0;
+}
+
+void accel_xsk_wake(const struct accel_xsk *x)
+{
+	recvfrom(x->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+/* Take back the frames that have been sent. */
+static void reclaim(struct accel_xsk *x)
+{
+	const uint64_t *addrs = x->done.entries;
+
+	/* Acquire, release: as for the receive ring, the kernel being the producer. */
+	x->done.theirs = accel_load_acquire(x->done.producer);
+	while (x->done.mine != x->done.theirs)
+		x->free_tx[x->n_free_tx++] = addrs[x->done.mine++ & x->done.mask];
+	accel_store_release(x->done.consumer, x->done.mine);
+}
+
+/* In copy mode the call sends, at most some 32 frames each time; a driver with zero copy is woken.
+ * */
+static int kick(const struct accel_xsk *x)
+{
+	if (x->is_zero_copy && !(accel_load_relaxed(x->tx.flags) & XDP_RING_NEED_WAKEUP))
+		return 0;
+	if (sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+		return 0;
+	return errno == EAGAIN || errno == EBUSY || errno == ENOBUFS ? 0 : -errno;
+}
+
+int accel_xsk_send(struct accel_xsk *x, const void *frame, size_t len)
+{
+	struct xdp_desc *descs = x->tx.entries;
+	uint64_t addr;
+
+	if (len > accel_xsk_room(x))
+		return -EMSGSIZE;
+	if (x->n_tx_frames == 0)
+		return -EOPNOTSUPP;
+	reclaim(x);
+	if (x->n_free_tx == 0) {
+		kick(x);
+		reclaim(x);
+	}
+	if (x->n_free_tx == 0)
+		return -ENOBUFS;
+	addr = x->free_tx[--x->n_free_tx];
+	memcpy(x->umem + addr, frame, len);
+	descs[x->tx.mine++ & x->tx.mask] = (struct xdp_desc){.addr = addr, .len = (uint32_t)len};
+	/* Release: the frame and its descriptor are written before the kernel sees the index. Pairs
+	 * with its load-acquire in __xskq_cons_peek(). */
+	accel_store_release(x->tx.producer, x->tx.mine);
+	return kick(x);
+}
