@@ -28,24 +28,47 @@ if TYPE_CHECKING:
         NoPermissionError,
         PcapError,
     )
+    from .pcapy import (
+        BPFProgram,
+        Dumper,
+        Pkthdr,
+        Reader,
+        compile,
+        create,
+        findalldevs,
+        lookupdev,
+        open_live,
+        open_offline,
+    )
 
 __all__ = [
     "AccelError",
     "BPFError",
+    "BPFProgram",
     "ClosedError",
     "ComputationError",
     "ConfigError",
     "DeviceError",
+    "Dumper",
     "FilterError",
     "GroupError",
     "LibraryError",
     "NoPermissionError",
     "PcapError",
+    "Pkthdr",
+    "Reader",
+    "compile",
+    "create",
+    "findalldevs",
     "lib_path",
+    "lookupdev",
+    "open_live",
+    "open_offline",
     "preload",
 ]
 
 _HOME = {
+    **dict.fromkeys(__all__, "pcapy"),
     **dict.fromkeys(["lib_path", "preload"], "_lib"),
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "errors"),
 }

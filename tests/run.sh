@@ -95,6 +95,8 @@ step build build build -DCMAKE_BUILD_TYPE=Release -DACCEL_TESTS=ON -DACCEL_WERRO
 step build-clang build build-clang -DCMAKE_C_COMPILER=clang -DACCEL_WERROR=ON
 step build-asan build build-asan -DACCEL_SANITIZE=address -DACCEL_TESTS=ON
 step build-fuzz build build-fuzz -DCMAKE_C_COMPILER=clang -DACCEL_FUZZ=ON -DACCEL_SANITIZE=address
+# Into .venv, from one more build folder, which the next run finds again.
+step python .venv/bin/python -m pip install -q --no-build-isolation -C build-dir=build/python .
 [ $full = no ] || step build-tsan build build-tsan -DACCEL_SANITIZE=thread -DACCEL_TESTS=ON
 
 echo "== pytest"

@@ -1,13 +1,110 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The package is imported from the sources and opens the library of the build under test."""
+"""Fixtures of the Python package's tests. The package under test is the one that is installed beside pytest
+(tests/run.sh does), with its own library."""
 
+from __future__ import annotations
+
+import importlib
 import os
+import struct
+import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
-os.environ.setdefault(
-    "PCAP_ACCEL_LIB",
-    str(Path(os.environ.get("ACCEL_BUILD", REPO / "build")).resolve() / "libpcap-accel.so"),
-)
+import pytest
+
+import pypcapaccel
+
+HERE = Path(__file__).parent
+CACHE = HERE.parent / ".cache" / "python"
+PCAPY_NG = "pcapy-ng==2.1.0"
+_OURS = ("_backend", "_handle", "_source", "_classify", "pcapy", "capture")
+
+Packet = tuple[int, int, bytes, int]  # seconds, microseconds, bytes, bytes on the wire
+
+
+def _import_with(speedups: str) -> dict[str, ModuleType]:
+    """The package's modules, imported afresh with one of the two backends."""
+    names = [f"pypcapaccel.{name}" for name in _OURS]
+    before = {name: sys.modules.pop(name, None) for name in names}
+    os.environ["PCAP_ACCEL_SPEEDUPS"] = speedups
+    try:
+        for name in names:
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                assert error.name == name, error
+        return {name.rpartition(".")[2]: sys.modules[name] for name in names if name in sys.modules}
+    finally:
+        del os.environ["PCAP_ACCEL_SPEEDUPS"]
+        for name, module in before.items():
+            if module is not None:
+                sys.modules[name] = module
+                setattr(pypcapaccel, name.rpartition(".")[2], module)
+
+
+@pytest.fixture(scope="session", params=["speedups", "plain"])
+def backend(request: pytest.FixtureRequest) -> dict[str, ModuleType]:
+    """The package's modules by name, once with the extension module and once with its twin."""
+    modules = _import_with("1" if request.param == "speedups" else "0")
+    if (request.param == "speedups") != modules["_backend"].FAST:
+        pytest.skip("the extension module was not built (Python 3.11 and Python.h are needed)")
+    return modules
+
+
+@pytest.fixture
+def pcapy(backend: dict[str, ModuleType]) -> ModuleType:
+    return backend["pcapy"]
+
+
+@pytest.fixture(params=["1", "0"], ids=["speedups", "plain"])
+def speedups(request: pytest.FixtureRequest) -> str:
+    """The value of PCAP_ACCEL_SPEEDUPS for a process."""
+    return str(request.param)
+
+
+@pytest.fixture
+def savefile(tmp_path: Path) -> Callable[..., str]:
+    """savefile(packets): the path of a file that holds them."""
+
+    def write(packets: Sequence[Packet], snaplen: int = 262144, magic: int = 0xA1B2C3D4) -> str:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pcap"
+        with path.open("wb") as file:
+            file.write(struct.pack("<IHHiIII", magic, 2, 4, 0, 0, snaplen, 1))
+            for sec, usec, data, length in packets:
+                file.write(struct.pack("<IIII", sec, usec, len(data), length) + data)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Path:
+    """The tests of pcapy-ng, from the registry, as they are."""
+    folder = CACHE / PCAPY_NG.replace("==", "-")
+    if not (folder / "tests").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [
+            sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:",
+            "-d", str(folder), PCAPY_NG,
+        ]  # fmt: skip
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"{PCAPY_NG} cannot be had here: {done.stderr.splitlines()[-1]}")
+        (archive,) = folder.glob("pcapy_ng-*.tar.gz")
+        subprocess.run(["tar", "xf", archive, "--strip-components=1", "-C", folder], check=True)
+    return folder / "tests"
+
+
+@pytest.fixture
+def live(lab: Any, speedups: str) -> Iterator[Callable[..., Any]]:
+    """live(CASE, *words): a case of live_cases.py in the sensor's namespace, to its end."""
+
+    def run(case: str, *words: object, **env: str) -> Any:
+        argv = [sys.executable, HERE / "live_cases.py", case, *words]
+        return lab.run(argv, env={"PCAP_ACCEL_SPEEDUPS": speedups, **env}).stdout.split()
+
+    yield run

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The extension module, and its twin in _source.py and _classify.py.
+from collections.abc import Callable, Sequence
+from typing import Literal, final
+
+from typing_extensions import Buffer
+
+@final
+class Pkthdr:
+    def getts(self) -> tuple[int, int]: ...
+    def getcaplen(self) -> int: ...
+    def getlen(self) -> int: ...
+
+@final
+class Block(Buffer):
+    n_records: int
+    data_at: int
+    data_len: int
+
+@final
+class Classifier:
+    def __init__(
+        self,
+        is_security: bool,
+        l2_offset: int,
+        dns_port: int,
+        dpi_ports: Sequence[int],
+        tls_ports: Sequence[int],
+        addresses: bytes,
+        flow_cutoff: int,
+        /,
+    ) -> None: ...
+    def classify(self, packet: bytes, /) -> int: ...
+
+class Source:
+    fd: int
+    required_ms: int
+    failed_late: int
+    timeout_ms: int
+    nonblock: bool
+    profile: int
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def counts(self) -> tuple[int, ...]: ...
+    def attach(self, address: int, is_slow: bool, /) -> None: ...
+    def start(self, timeout_ms: int, /) -> None: ...
+    def breakloop(self) -> None: ...
+    def close(self) -> None: ...
+    def hold(self) -> int: ...
+    def drop(self) -> None: ...
+    def next(self) -> tuple[Pkthdr, bytes] | tuple[None, Literal[b""]]: ...
+    def loop(self, cnt: int, callback: Callable[[Pkthdr, bytes], object], /) -> None: ...
+    def dispatch(self, cnt: int, callback: Callable[[Pkthdr, bytes], object], /) -> int: ...
+    def read(self, max_records: int, timeout_ms: int, /) -> Block | None: ...
+    def filter_to(
+        self,
+        cnt: int,
+        callback: Callable[[Pkthdr, bytes, int], object],
+        classifier: Classifier,
+        admit_mask: int,
+        /,
+    ) -> None: ...
+    def filter_into(
+        self, cnt: int, buffer: Buffer, classifier: Classifier, admit_mask: int, /
+    ) -> tuple[int, int]: ...
+
+def block_tolist(block: Block, /) -> list[tuple[int, bytes]]: ...
+def block_meta(block: Block, base: int, /) -> bytes: ...
