@@ -33,7 +33,7 @@ __all__ = [
     "run",
 ]
 
-FORMS = ("tokens", "tree", "blocks", "code", "notes")  # enum pcap_accel_form
+FORMS = ("tokens", "tree", "blocks", "code", "notes", "syntax")  # enum pcap_accel_form
 """The intermediate forms: a token a line; the typed tree; building block, outcomes and sizes; the programs
 as ``tcpdump -d`` shows them; what does nothing here, and why."""
 

@@ -158,6 +158,7 @@ enum pcap_accel_form {
 	PCAP_ACCEL_FORM_BLOCKS, /* building block, outcomes, sockets and their programs' sizes */
 	PCAP_ACCEL_FORM_CODE,	/* the programs as tcpdump -d shows them; filters as of 2 members */
 	PCAP_ACCEL_FORM_NOTES, /* a line for each function that does nothing here, with the reason */
+	PCAP_ACCEL_FORM_SYNTAX, /* the tree before names mean anything, an expression a line */
 };
 
 /* Print an intermediate form, as snprintf(): the length of the whole text. PCAP_ERROR (-1) for a

@@ -144,14 +144,14 @@ static void test_dump(void **state)
 	(void)state;
 	assert_int_equal(accel_lang_compile("computation", text, strlen(text), NULL, &lang, NULL),
 			 0);
-	for (int form = PCAP_ACCEL_FORM_TOKENS; form <= PCAP_ACCEL_FORM_NOTES; form++) {
+	for (int form = PCAP_ACCEL_FORM_TOKENS; form <= PCAP_ACCEL_FORM_SYNTAX; form++) {
 		n = pcap_accel_dump_computation(c, form, ours, sizeof(ours));
 		accel_lang_dump(lang, (enum accel_lang_form)form, theirs, sizeof(theirs));
 		assert_string_equal(ours, theirs);
 		assert_int_equal(n, strlen(ours));
 		assert_int_equal(pcap_accel_dump_computation(c, form, NULL, 0), n);
 	}
-	assert_int_equal(pcap_accel_dump_computation(c, PCAP_ACCEL_FORM_NOTES + 1, ours, 10), -1);
+	assert_int_equal(pcap_accel_dump_computation(c, PCAP_ACCEL_FORM_SYNTAX + 1, ours, 10), -1);
 	assert_int_equal(pcap_accel_dump_computation(c, (enum pcap_accel_form) - 1, ours, 10), -1);
 	accel_lang_free(lang);
 	pcap_accel_free_computation(c);

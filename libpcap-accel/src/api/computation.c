@@ -103,13 +103,14 @@ _Static_assert((int)PCAP_ACCEL_FORM_TOKENS == (int)ACCEL_LANG_TOKENS &&
 		       (int)PCAP_ACCEL_FORM_TREE == (int)ACCEL_LANG_TREE &&
 		       (int)PCAP_ACCEL_FORM_BLOCKS == (int)ACCEL_LANG_BLOCKS &&
 		       (int)PCAP_ACCEL_FORM_CODE == (int)ACCEL_LANG_CODE &&
-		       (int)PCAP_ACCEL_FORM_NOTES == (int)ACCEL_LANG_NOTES,
+		       (int)PCAP_ACCEL_FORM_NOTES == (int)ACCEL_LANG_NOTES &&
+		       (int)PCAP_ACCEL_FORM_SYNTAX == (int)ACCEL_LANG_SYNTAX,
 	       "forms are those of lang.h");
 
 int pcap_accel_dump_computation(const struct pcap_accel_computation *c, enum pcap_accel_form form,
 				char *text, size_t size)
 {
-	if ((unsigned)form > PCAP_ACCEL_FORM_NOTES)
+	if ((unsigned)form > PCAP_ACCEL_FORM_SYNTAX)
 		return PCAP_ERROR;
 	return (int)accel_lang_dump(c->lang, (enum accel_lang_form)form, text, size);
 }
