@@ -411,8 +411,8 @@ static void test_update(void **state)
 	capture_fini(&c);
 }
 
-/* Have the other end give each frame that it sends the tag `tci`, beside the packet as a VLAN device
- * does it: a program on its way out that calls bpf_skb_vlan_push(). The link's descriptor. */
+/* Have the other end give each frame that it sends the tag `tci`, beside the packet as a VLAN
+ * device does it: a program on its way out that calls bpf_skb_vlan_push(). The link's descriptor. */
 static int push_tags(uint16_t tci)
 {
 	const struct bpf_insn insns[] = {
