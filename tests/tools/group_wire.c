@@ -9,8 +9,11 @@
  *
  *     open DEVICE       one more member; its number counts from 0 and is not given again
  *     close MEMBER
- *     send FIRST LAST   for each of these frames a number whose bit m is set if member m got it.
- *                       "twice": how often a member got one more than once; "dropped": of all rings
+ *     send FIRST LAST   these frames, to whoever is there: members of other processes too
+ *     collect FIRST LAST
+ *                       for each of these frames a number whose bit m is set if member m has got it
+ *                       since the last collect. "twice": how often a member got one more than
+ *                       once; "dropped": of all rings
  *     end               close all; no answer
  *
  * After open and close each member has taken notice before the answer comes. Whatever fails ends the
@@ -122,15 +125,24 @@ static unsigned drain(struct member *m)
 	}
 }
 
+static void check_frames(unsigned first, unsigned last)
+{
+	if (last >= wire.n_frames || first > last)
+		die("frames", "there are no such");
+}
+
 static void send_frames(unsigned first, unsigned last)
+{
+	check_frames(first, last);
+	wire_send(&wire, first, last, read_all);
+	printf("{}\n");
+}
+
+static void collect(unsigned first, unsigned last)
 {
 	unsigned dropped = 0;
 
-	if (last >= wire.n_frames || first > last)
-		die("send", "there are no such frames");
-	memset(masks, 0, wire.n_frames * sizeof(masks[0]));
-	n_twice = 0;
-	wire_send(&wire, first, last, read_all);
+	check_frames(first, last);
 	for (unsigned i = 0; i < n_opened; i++)
 		if (members[i].p)
 			dropped += drain(&members[i]);
@@ -138,6 +150,8 @@ static void send_frames(unsigned first, unsigned last)
 	for (unsigned i = first; i <= last; i++)
 		printf("%s%" PRIu64, i > first ? "," : "", masks[i]);
 	printf("]}\n");
+	memset(masks, 0, wire.n_frames * sizeof(masks[0]));
+	n_twice = 0;
 }
 
 int main(int argc, char **argv)
@@ -158,6 +172,8 @@ int main(int argc, char **argv)
 			close_member(first);
 		else if (sscanf(line, "send %u %u", &first, &last) == 2)
 			send_frames(first, last);
+		else if (sscanf(line, "collect %u %u", &first, &last) == 2)
+			collect(first, last);
 		else
 			die(line, "unknown command");
 		fflush(stdout);
