@@ -12,6 +12,7 @@ import pytest
 from test_pfq import (
     DROP_ALL,
     DROPPED,
+    SMALL,
     STEER,
     Sender,
     copied,
@@ -220,47 +221,85 @@ def test_device_comes_later(lab):
 # ---- changing ----
 
 
-@pytest.mark.parametrize("options", [[], DROPPED], ids=["root", "privileges dropped"])
-def test_new_computation(lab, options):
-    """A computation that a process sets which is no member reaches all members, of every kind."""
-    captures = [member(lab, "pfq:eth0", *options), member(lab, "pfq", *options)]
-    settle(lab, plain=2)
-    send = Sender(lab)
-    sent = []
+def await_other_filters(lab, before):
+    """Until no socket has one of the filters that there were."""
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while {text for _, text in rings(lab)} & {text for _, text in before}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks
+
+
+CHANGES = [
+    ("", "udp"),
+    ("udp", STEER),
+    (STEER, "udp >-> steer_flow"),
+    ("udp >-> steer_flow", "steer_link"),
+    ("steer_link", ""),
+]
+
+
+@pytest.mark.parametrize("options", [[], DROPPED], ids=["root", "dropped"])
+@pytest.mark.parametrize("old, new", CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
+def test_new_computation(lab, options, old, new):
+    """A computation that a process sets which is no member reaches all members, whichever sockets it
+    needs, and with it the record's generation."""
+    captures = [member(lab, "pfq:eth0", *options, computation=old), member(lab, "pfq", *options)]
+    settle(lab, **sockets_of(old, 2))
+    before = rings(lab)
     generation = call(lab, "get", 42)["generation"]
-    for text in ["udp", STEER, "udp >-> steer_flow", "steer_link", "ip"]:
-        change(lab, computation=text)
-        settle(lab, **sockets_of(text, 2))
-        generation += 1
-        seen = call(lab, "get", 42)
-        assert (seen["generation"], seen["computation"]) == (generation, text)
-        sent.append((text, send(), send("-p", "tcp")))
+    change(lab, computation=new)
+    await_other_filters(lab, before)
+    settle(lab, **sockets_of(new, 2))
+    group = call(lab, "get", 42)
+    assert (group["generation"], group["computation"]) == (generation + 1, new)
+    send = Sender(lab)
+    udp, tcp = send(), send("-p", "tcp")
     seen = seen_by(*captures)
-    for text, udp, tcp in sent:
-        (copied if text in ("udp", "ip") else shared)(seen, udp)
-        if "udp" in text:
-            unseen(seen, tcp)
-        else:
-            (copied if text == "ip" else shared)(seen, tcp)
+    (shared if "steer" in new else copied)(seen, udp)
+    if "udp" in new:
+        unseen(seen, tcp)
+    else:
+        (shared if "steer" in new else copied)(seen, tcp)
 
 
 def test_new_computation_under_load(lab):
-    """Every packet that is sent before a change, and after all have followed, is judged by the one
-    computation and the other."""
+    """While packets flow, too: those that are sent when all have followed are judged by it."""
     # Packets come one by one: each block of the ring is handed over with few in it.
     many_blocks = {"PCAP_ACCEL_BUFFER": "32MiB", "PCAP_ACCEL_BLOCK": "128KiB"}
     captures = [member(lab, "pfq:eth0", computation="udp", **many_blocks) for _ in range(3)]
     settle(lab, plain=3)
-    send = Sender(lab)
-    before = send()
     load = lab.sending("peer0", "-r", 2000, "-q", 100000)
     change(lab, computation=STEER)
     settle(lab, fanout=3)
+    numbers = Sender(lab)()
     lab.end(load)
-    after = send()
-    seen = seen_by(*captures)
-    copied(seen, before)
-    shared(seen, after)
+    shared(seen_by(*captures), numbers)
+
+
+def test_changes_while_members_come_and_go(lab):
+    """Members join, leave and are killed while others change the group from outside, both ways and
+    back: in the end the living have what was set last, and share by it."""
+    alive = [member(lab, "pfq:eth0", computation=STEER) for _ in range(3)]
+    for i in range(6):
+        coming = [lab.capture("pfq", env={"PFQ_GROUP": "42", **SMALL}, ready=False) for _ in range(3)]
+        for text in ("udp", "steer_link", STEER):
+            change(lab, computation=text, vlans=f"0+{i + 1}")
+        kill(lab, alive.pop(0))
+        for capture in coming:
+            line = netlab.read_line(capture.process)
+            assert line.startswith("READY "), line + capture.process.communicate()[1]
+        alive += coming[:2]
+        seen_by(coming[2])
+    group = call(lab, "get", 42)
+    assert (group["computation"], group["vlans"], group["n_members"]) == (STEER, "0+6", 9)
+    assert call(lab, "members", 42)["count"] == 9
+    settle(lab, fanout=9)
+    send = Sender(lab)
+    numbers, dropped = send() | send("-v", "0x8100:6"), send("-v", "0x8100:5")
+    results = netlab.stop(*alive)
+    seen = [result.seen for result in results]
+    shared(seen, numbers)
+    unseen(seen, dropped)
 
 
 def test_joiner_meets_a_change(lab):
@@ -312,16 +351,13 @@ def test_new_vlans(lab):
     settle(lab, plain=2)
     before = rings(lab)
     change(lab, vlans="6+7")
-    deadline = time.monotonic() + netlab.PATIENCE_S
-    while set(rings(lab)) & set(before):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+    await_other_filters(lab, before)
+    settle(lab, plain=2)
     send = Sender(lab)
     fifth, sixth = send("-v", "0x8100:5"), send("-v", "0x8100:6")
+    before = rings(lab)
     change(lab, vlans="")
-    while any("vlan" in text or len(text.split(",")) > 12 for _, text in rings(lab)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+    await_other_filters(lab, before)
     settle(lab, plain=2)
     whole = send() | send("-v", "0x8100:5")
     seen = seen_by(*captures)

@@ -3,7 +3,6 @@
 the filter of all. Everything is counted in packets."""
 
 import re
-import time
 
 import netlab
 import pytest
@@ -21,6 +20,7 @@ from test_pfq import (
     shared,
     unseen,
 )
+from test_pfq_groups import await_other_filters
 
 pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no PFQ groups")
 
@@ -117,14 +117,6 @@ def test_wait_is_broken_off(lab, tmp_path):
 # ---- the filter of all ----
 
 GROUP = {"PCAP_ACCEL_GROUP_FILTER": "yes"}
-
-
-def await_other_filters(lab, before):
-    """Until no socket has one of the filters that there were."""
-    deadline = time.monotonic() + netlab.PATIENCE_S
-    while {text for _, text in rings(lab)} & {text for _, text in before}:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
 
 
 @pytest.mark.parametrize("options", [[], DROPPED], ids=["root", "privileges dropped"])
