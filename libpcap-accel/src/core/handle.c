@@ -153,6 +153,8 @@ static int open_model(struct accel_handle *h, struct accel_request *rq)
 	if (!h->model)
 		return -EREMOTEIO;
 	h->model_status = 0;
+	if (rq->set->v[ACCEL_OPT_GROUP].from != ACCEL_FROM_DEFAULT)
+		accel_model_step_aside(h->model);
 	rq->compile_ctx = h->model;
 	rq->link_type = accel_real()->pcap_datalink(h->model);
 	return 0;

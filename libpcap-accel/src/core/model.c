@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "bpf/cbpf.h"
 #include "core/real.h"
+#include "kern/psock.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -13,6 +14,9 @@
 
 /* An ethertype that IEEE has reserved: no frame carries it, so the model's socket gets none. */
 #define NO_PROTOCOL 0xfffe
+
+/* Of `lo`, in every network namespace: LOOPBACK_IFINDEX of the kernel's include/net/flow.h. */
+#define LOOPBACK_IFINDEX 1
 
 #define DEAD_SNAPLEN 262144
 
@@ -60,6 +64,15 @@ struct pcap *accel_model_open(const char *ifname, int snaplen, bool nano, int *s
 	}
 	*status = r;
 	return model;
+}
+
+void accel_model_step_aside(struct pcap *model)
+{
+	struct accel_psock sock = ACCEL_PSOCK_NONE;
+
+	sock.fd = accel_real()->pcap_fileno(model);
+	/* Where it fails the model is in the way, nothing else. */
+	accel_psock_bind(&sock, LOOPBACK_IFINDEX, NO_PROTOCOL);
 }
 
 int accel_model_compile(void *model, const char *text, struct sock_filter **out, unsigned *n_out,

@@ -21,6 +21,13 @@ struct sock_filter;
  * text what the real library says of it. The model; or NULL, with a text and *status negative. */
 struct pcap *accel_model_open(const char *ifname, int snaplen, bool nano, int *status,
 			      struct accel_err *err);
+
+/* Leave the device, for `lo`; the model still knows what it has learned there. The kernel goes
+ * through a device's sockets of all protocols for each packet, some 3 ns each: much where many
+ * programs share the device. Blocks for the kernel's grace period, 10 ms and more: not worth it for
+ * one program. */
+void accel_model_step_aside(struct pcap *model);
+
 /* Compile a filter; an accel_compile_fn, whose ctx is the model. */
 int accel_model_compile(void *model, const char *text, struct sock_filter **out, unsigned *n_out,
 			struct accel_err *err);
