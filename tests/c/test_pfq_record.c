@@ -27,6 +27,9 @@ static void assert_same(const struct pfq_record *a, const struct pfq_record *b)
 	assert_memory_equal(a->vlans, b->vlans, sizeof(a->vlans));
 	assert_int_equal(a->n_fanouts, b->n_fanouts);
 	assert_memory_equal(a->fanouts, b->fanouts, sizeof(a->fanouts));
+	assert_int_equal(a->n_idle, b->n_idle);
+	assert_memory_equal(a->idle, b->idle, sizeof(a->idle));
+	assert_int_equal(a->since_ns, b->since_ns);
 	assert_int_equal(a->pending, b->pending);
 	assert_int_equal(a->n_filter, b->n_filter);
 	if (a->n_filter)
@@ -59,6 +62,8 @@ static void assert_empty(const struct pfq_record *rec)
 static void test_text(void **state)
 {
 	static const char text[] = "devices=eth0:eth1\nvlan=10+20\nfanout=16384+16385\n"
+				   "idle=16387\n"
+				   "since=1700000000123456789\n"
 				   "pending=1\n"
 				   "filter=00280000000000000015000108000000000600000004000000060000"
 				   "00000000\ncomputation=ip >-> steer_flow";
@@ -73,6 +78,9 @@ static void test_text(void **state)
 	assert_int_equal(rec.vlans[1], 20);
 	assert_int_equal(rec.n_fanouts, 2);
 	assert_int_equal(rec.fanouts[0], 16384);
+	assert_int_equal(rec.n_idle, 1);
+	assert_int_equal(rec.idle[0], 16387);
+	assert_int_equal(rec.since_ns, 1700000000123456789);
 	assert_true(rec.pending);
 	assert_int_equal(rec.n_filter, 4);
 	assert_int_equal(rec.filter[1].code, 0x15);
@@ -178,6 +186,9 @@ static void test_refused(void **state)
 		"vlan=1+\n",
 		"fanout=1+2+\n",
 		"pending=\n",
+		"since=\n",
+		"since=x\n",
+		"idle=1+2+3+4+5\n",
 		"pending=2\n",
 		"pending=00\n",
 		"filter=0006000000000\n",

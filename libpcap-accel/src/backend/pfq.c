@@ -13,7 +13,6 @@
 #include "base/err.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -22,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define FOLLOW_MS 500 /* how often what nobody tells is looked at, while it matters */
@@ -101,36 +101,31 @@ static int pfq_resolve(const struct accel_request *rq, char model[ACCEL_IFNAME_L
 
 /* ---- open and close ---- */
 
-static void open_spares(struct pfq *p)
+static int watch(struct pfq *p, int fd, struct accel_err *err)
 {
-	struct accel_psock sock;
+	struct epoll_event event = {.events = EPOLLIN};
 
-	for (unsigned i = 0; i < ACCEL_LANG_MAX_PARTS; i++)
-		if (accel_psock_open(&sock, SOCK_RAW, NULL) == 0)
-			p->spare_fds[i] = sock.fd;
+	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return accel_fail_sys(err, -errno, "%s: epoll", p->name);
+	return 0;
 }
 
 static int open_epoll(struct pfq *p, struct accel_err *err)
 {
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return p->epoll_fd < 0 ? accel_fail_sys(err, -errno, "%s: epoll", p->name) : 0;
-}
-
-static int watch_registry(struct pfq *p, struct accel_err *err)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->registry.watch_fd, &event) < 0)
+	p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (p->epoll_fd < 0 || p->timer_fd < 0)
 		return accel_fail_sys(err, -errno, "%s: epoll", p->name);
-	return 0;
+	return watch(p, p->timer_fd, err);
 }
 
 static void release(struct pfq *p)
 {
 	pfq_leave(p);
-	for (unsigned i = 0; i < ACCEL_LANG_MAX_PARTS; i++)
-		if (p->spare_fds[i] >= 0)
-			close(p->spare_fds[i]);
+	pfq_close_spares(p);
+	accel_psock_close(&p->control);
+	if (p->timer_fd >= 0)
+		close(p->timer_fd);
 	if (p->epoll_fd >= 0)
 		close(p->epoll_fd);
 	accel_txq_fini(&p->txq);
@@ -156,9 +151,11 @@ static int open_steps(struct pfq *p, const struct accel_request *rq, struct acce
 		return r;
 	if (batch > 1 && (r = accel_txq_init(&p->txq, (unsigned)batch)) < 0)
 		return accel_fail_sys(err, r, "%s: tx_batch", p->name);
-	open_spares(p);
-	if ((r = pfq_join(p, rq, err)) < 0 || (r = watch_registry(p, err)) < 0 ||
-	    (r = pfq_await_devices(p, rq, err)) < 0)
+	if ((r = accel_psock_open(&p->control, SOCK_RAW, err)) < 0 ||
+	    (r = pfq_join(p, rq, err)) < 0 || (r = watch(p, p->registry.watch_fd, err)) < 0)
+		return r;
+	pfq_open_spares(p);
+	if ((r = pfq_await_devices(p, rq, err)) < 0)
 		return r;
 	p->first_drops = count_if_drops(p);
 	return 0;
@@ -170,14 +167,17 @@ static int pfq_open(void *st, const struct accel_request *rq, struct accel_err *
 	int r;
 
 	p->registry = ACCEL_REGISTRY_NONE;
-	p->epoll_fd = -1;
-	memset(p->spare_fds, 0xff, sizeof(p->spare_fds));
+	p->epoll_fd = p->timer_fd = -1;
+	p->control = ACCEL_PSOCK_NONE;
+	for (unsigned i = 0; i < PFQ_N_SPARES; i++)
+		p->spares[i].fd = -1;
 	snprintf(p->name, sizeof(p->name), "%s", rq->name);
 	p->snaplen = rq->snaplen;
 	p->nano = rq->nano;
 	p->promisc = rq->promisc;
 	p->sets_group_filter = accel_rq_value(rq, ACCEL_OPT_GROUP_FILTER)->num;
 	p->stop = rq->stop;
+	p->log = rq->log;
 	p->compile_filter = rq->compile_filter;
 	p->compile_ctx = rq->compile_ctx;
 	r = open_steps(p, rq, err);
@@ -196,71 +196,11 @@ static void pfq_close(void *st)
 	struct pfq *p = st;
 
 	if (p->txq.n > 0)
-		accel_txq_flush(&p->txq, p->parts[0].sock.fd, send_ifindex(p));
+		accel_txq_flush(&p->txq, p->control.fd, send_ifindex(p));
 	release(p);
 }
 
-/* ---- packets ---- */
-
-static uint64_t next_stamp(const struct accel_ring *ring)
-{
-	const struct tpacket3_hdr *h = (const void *)ring->pkt;
-
-	return h->tp_sec * UINT64_C(1000000000) + h->tp_nsec;
-}
-
-/* The part with the oldest packet, or NULL. */
-static struct pfq_part *oldest_part(struct pfq *p)
-{
-	struct pfq_part *found = NULL;
-
-	for (unsigned i = 0; i < p->n_parts; i++)
-		if (accel_ring_open(&p->parts[i].sock.ring) &&
-		    (!found || next_stamp(&p->parts[i].sock.ring) < next_stamp(&found->sock.ring)))
-			found = &p->parts[i];
-	return found;
-}
-
-static void before_reading(struct pfq *p)
-{
-	if (ACCEL_UNLIKELY(p->txq.n > 0))
-		accel_txq_flush(&p->txq, p->parts[0].sock.fd, send_ifindex(p));
-	pfq_follow_now_and_then(p);
-}
-
-static int pfq_read(void *st, int max, accel_sink sink, unsigned char *user)
-{
-	struct pfq *p = st;
-	int room = max > 0 ? max : INT_MAX, n, total = 0;
-	struct pfq_part *part;
-
-	before_reading(p);
-	if (p->n_parts == 1)
-		return accel_reader_read(&p->parts[0].reader, max, sink, user);
-	/* A packet at a time, so that two rings come out in one order. What is there is bounded by
-	 * what the rings hold: their newest blocks at the start. */
-	while (total < room && (part = oldest_part(p))) {
-		n = accel_reader_read(&part->reader, 1, sink, user);
-		if (n < 0)
-			return n;
-		total += n;
-		if (max <= 0 && total >= 65536)
-			break;
-	}
-	return total;
-}
-
-static int pfq_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data)
-{
-	struct pfq *p = st;
-	struct pfq_part *part;
-
-	before_reading(p);
-	if (p->n_parts == 1)
-		return accel_reader_next(&p->parts[0].reader, hdr, data);
-	part = oldest_part(p);
-	return part ? accel_reader_next(&part->reader, hdr, data) : 0;
-}
+/* ---- waiting, filters, sending ---- */
 
 static int pfq_wait(void *st, int timeout_ms, int wake_fd, struct accel_err *err)
 {
@@ -331,10 +271,10 @@ static int pfq_inject(void *st, const void *frame, size_t len, struct accel_err 
 	if (p->n_links == 0)
 		return accel_fail(err, -ENODEV, "send: the group has no device");
 	if (p->txq.n_max > 0) {
-		r = accel_txq_add(&p->txq, p->parts[0].sock.fd, send_ifindex(p), frame, len);
+		r = accel_txq_add(&p->txq, p->control.fd, send_ifindex(p), frame, len);
 		return r < 0 ? accel_fail_sys(err, r, "send") : (int)len;
 	}
-	r = accel_psock_send(&p->parts[0].sock, send_ifindex(p), frame, len);
+	r = accel_psock_send(&p->control, send_ifindex(p), frame, len);
 	if (r < 0)
 		return accel_fail_sys(err, r, "send");
 	__atomic_fetch_add(&p->n_sent, 1, __ATOMIC_RELAXED);
@@ -343,10 +283,20 @@ static int pfq_inject(void *st, const void *frame, size_t len, struct accel_err 
 
 /* ---- questions ---- */
 
+/* What came into a ring and was another's is not received. */
+static void add_stats(struct accel_stats *out, struct pfq_part *part)
+{
+	struct accel_psock_counts c = accel_psock_count(&part->sock);
+
+	out->received += c.packets - accel_load_relaxed(&part->reader.n_skipped);
+	out->dropped += c.drops;
+	out->freezes += c.freezes;
+	out->delivered += accel_load_relaxed(&part->reader.n_delivered);
+}
+
 static void pfq_stats(void *st, struct accel_stats *out)
 {
 	struct pfq *p = st;
-	struct accel_psock_counts c;
 	uint64_t drops = count_if_drops(p);
 
 	*out = (struct accel_stats){
@@ -358,13 +308,10 @@ static void pfq_stats(void *st, struct accel_stats *out)
 		.injected = accel_load_relaxed(&p->n_sent) + accel_load_relaxed(&p->txq.n_sent),
 		.inject_failed = accel_load_relaxed(&p->txq.n_failed),
 	};
-	for (unsigned i = 0; i < p->n_parts; i++) {
-		c = accel_psock_count(&p->parts[i].sock);
-		out->received += c.packets;
-		out->dropped += c.drops;
-		out->freezes += c.freezes;
-		out->delivered += accel_load_relaxed(&p->parts[i].reader.n_delivered);
-	}
+	for (unsigned i = 0; i < p->n_parts; i++)
+		add_stats(out, &p->parts[i]);
+	for (unsigned i = 0; i < p->n_old; i++)
+		add_stats(out, &p->old[i]);
 }
 
 static int pfq_poll_fd(void *st)
@@ -378,7 +325,7 @@ static int pfq_sock_fd(void *st)
 {
 	const struct pfq *p = st;
 
-	return p->parts[0].sock.fd;
+	return p->control.fd;
 }
 
 static int pfq_required_timeout_ms(void *st)

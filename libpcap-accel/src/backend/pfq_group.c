@@ -24,40 +24,11 @@
 #include <string.h>
 #include <time.h>
 
-#define FIRST_FANOUT	 0x4000u /* where our kernel groups begin: others count from 0 */
-#define N_FANOUTS	 0x8000u
 #define FIRST_PRIVATE	 32768u /* groups of handles that named none */
 #define LOOK_NS		 (10 * UINT64_C(1000000))
 #define COUNT_MEMBERS_NS (500 * UINT64_C(1000000))
 
 /* ---- the record, changed ---- */
-
-/* A number that no kernel group of this namespace has. */
-static int choose_fanout(uint16_t *out, const struct pfq *p, uint16_t not_this)
-{
-	unsigned start = p->registry.group * 7919u, n_members;
-	enum accel_fanout_mode mode;
-
-	for (unsigned i = 0; i < N_FANOUTS; i++) {
-		uint16_t id = (uint16_t)(FIRST_FANOUT + (start + i) % N_FANOUTS);
-
-		if (id == not_this || accel_fanout_find(id, &mode, &n_members) != -ENOENT)
-			continue;
-		*out = id;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-/* Those that there are stay: their members keep their sockets. */
-static int choose_fanouts(struct pfq *p, unsigned n, struct accel_err *err)
-{
-	for (unsigned i = p->rec.n_fanouts; i < n; i++)
-		if (choose_fanout(&p->rec.fanouts[i], p, i ? p->rec.fanouts[0] : 0) < 0)
-			return accel_fail(err, -ENOSPC, "%s: no fanout group is free", p->name);
-	p->rec.n_fanouts = n;
-	return 0;
-}
 
 /* "any" is what there is now: each Ethernet interface but lo, as PFQ has it. */
 static int add_all(struct pfq_record *rec, bool *changed)
@@ -105,7 +76,7 @@ static int merge_request(struct pfq *p, const struct accel_request *rq, bool *ch
 	    (!p->rec.computation || strcmp(text->text, p->rec.computation) != 0)) {
 		if (pfq_record_set_computation(&p->rec, text->text) < 0)
 			return accel_fail_sys(err, -ENOMEM, "%s", rq->name);
-		*changed = true;
+		p->rec.pending = *changed = true;
 	}
 	return 0;
 }
@@ -116,7 +87,7 @@ static int merge_request(struct pfq *p, const struct accel_request *rq, bool *ch
  * another member named it. */
 static void find_links(struct pfq *p)
 {
-	int fd = p->parts[0].sock.fd;
+	int fd = p->control.fd;
 
 	p->n_links = 0;
 	for (unsigned i = 0; i < p->rec.n_devices; i++)
@@ -132,20 +103,7 @@ static bool has_index(const int *list, unsigned n, int ifindex)
 	return false;
 }
 
-/* Keep these devices promiscuous, and no others. */
-static void change_promisc(struct pfq_part *part, const int *wanted, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!has_index(part->promisc, part->n_promisc, wanted[i]))
-			accel_psock_set_promisc(&part->sock, wanted[i]);
-	for (unsigned i = 0; i < part->n_promisc; i++)
-		if (!has_index(wanted, n, part->promisc[i]))
-			accel_psock_drop_promisc(&part->sock, part->promisc[i]);
-	memcpy(part->promisc, wanted, n * sizeof(*wanted));
-	part->n_promisc = n;
-}
-
-/* The first part's socket does it for all. */
+/* The group's devices, and no others. */
 static void set_promisc(struct pfq *p)
 {
 	int wanted[ACCEL_MAX_IFACES];
@@ -153,8 +111,14 @@ static void set_promisc(struct pfq *p)
 
 	for (unsigned i = 0; i < p->n_links && p->promisc; i++)
 		wanted[n++] = p->links[i].ifindex;
-	for (unsigned i = 0; i < p->n_parts; i++)
-		change_promisc(&p->parts[i], wanted, i == 0 ? n : 0);
+	for (unsigned i = 0; i < n; i++)
+		if (!has_index(p->promisc_of, p->n_promisc, wanted[i]))
+			accel_psock_set_promisc(&p->control, wanted[i]);
+	for (unsigned i = 0; i < p->n_promisc; i++)
+		if (!has_index(wanted, n, p->promisc_of[i]))
+			accel_psock_drop_promisc(&p->control, p->promisc_of[i]);
+	memcpy(p->promisc_of, wanted, n * sizeof(wanted[0]));
+	p->n_promisc = n;
 }
 
 /* ---- following ---- */
@@ -179,31 +143,36 @@ static void note_parts(struct pfq *p)
 
 /* Bring sockets and filters to what p->rec and p->lang say. The programs of the kernel's groups are
  * the business of who changes the computation, and of who may be a group's first member: each costs
- * milliseconds, during which everybody else waits. The filters come first: from the joining of a
- * kernel group on packets are steered to us. */
-static int apply(struct pfq *p, bool we_change, struct accel_err *err)
+ * milliseconds, during which everybody else waits. */
+static int apply(struct pfq *p, struct accel_err *err)
 {
 	bool made = false;
 	int r;
 
 	note_parts(p);
 	p->n_members = accel_registry_count(&p->registry);
+	find_links(p);
+	set_promisc(p);
 	if ((r = pfq_make_parts(p, &made, err)) < 0)
 		return r;
-	find_links(p);
-	if ((r = pfq_attach_filters(p, err)) < 0)
+	if (!made)
+		return pfq_attach_filters(p, err);
+	r = p->rec.pending ? pfq_set_programs(p, err) : pfq_check_programs(p, err);
+	if (r < 0)
 		return r;
-	set_promisc(p);
-	return made || we_change ? pfq_set_programs(p, err) : 0;
+	if (p->rec.pending)
+		pfq_fix_moment(p);
+	pfq_arm(p);
+	return 0;
 }
 
-/* The kernel's groups and their programs, where the record leaves them to us. */
-static int settle(struct pfq *p)
+/* What the record leaves to us: kernel groups, their programs, the moment of the change. */
+static int settle(struct pfq *p, struct accel_err *err)
 {
 	bool pending = p->rec.pending;
-	int r = pending ? choose_fanouts(p, pfq_count_fanouts(p->lang), NULL) : 0;
+	int r = pending ? pfq_plan_change(p, err) : 0;
 
-	r = r ? r : apply(p, pending, NULL);
+	r = r ? r : apply(p, err);
 	if (r < 0 || !pending)
 		return r;
 	p->rec.pending = false;
@@ -218,19 +187,21 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* Take over a record that somebody else has written; what is left in *rec is the caller's. */
-static int follow_record(struct pfq *p, struct pfq_record *rec)
+static int follow_record(struct pfq *p, struct pfq_record *rec, struct accel_err *err)
 {
 	struct accel_lang *lang = p->lang, *old = p->lang;
 	struct pfq_record old_rec = p->rec;
 	int r = 0;
 
 	if (!same_text(rec->computation, p->rec.computation))
-		r = pfq_compile(p, rec->computation, &lang, NULL);
+		r = pfq_compile(p, rec->computation, &lang, err);
 	if (r < 0)
 		return r;
+	/* Two that were killed at one time may have left the kernel groups in different orders. */
+	rec->pending |= p->lost_one && rec->since_ns == p->rec.since_ns;
 	p->rec = *rec;
 	p->lang = lang;
-	r = settle(p);
+	r = settle(p, err);
 	if (r < 0) {
 		*rec = p->rec;
 		p->rec = old_rec;
@@ -242,6 +213,7 @@ static int follow_record(struct pfq *p, struct pfq_record *rec)
 	}
 	if (lang != old)
 		accel_lang_free(old);
+	p->lost_one = false;
 	*rec = old_rec;
 	return 0;
 }
@@ -249,12 +221,16 @@ static int follow_record(struct pfq *p, struct pfq_record *rec)
 void pfq_follow_locked(struct pfq *p)
 {
 	struct pfq_record rec;
-	int r = pfq_store_read(&p->registry, &rec, NULL);
+	struct accel_err err;
+	int r = pfq_store_read(&p->registry, &rec, &err);
 
-	r = r ? r : follow_record(p, &rec);
-	/* The others have gone on without us: what we would receive, they receive too. */
-	if (r < 0)
-		pfq_silence(p);
+	p->retry = false;
+	r = r ? r : follow_record(p, &rec, &err);
+	/* The others go on without us: what we would receive, they receive too. */
+	if (r == -EAGAIN)
+		pfq_retry_soon(p);
+	else if (r < 0)
+		pfq_fall_silent(p, rec.since_ns, &err);
 	pfq_record_fini(&rec);
 }
 
@@ -279,15 +255,23 @@ void pfq_follow(struct pfq *p)
 {
 	uint64_t now = pfq_must_look(p) ? now_ns() : 0;
 	bool is_time = pfq_must_look(p) && now - p->counted_ns > COUNT_MEMBERS_NS;
-	bool changed = accel_registry_changed(&p->registry);
+	bool changed = accel_registry_changed(&p->registry) || p->retry;
 
+	pfq_step(p);
 	if (!changed && !is_time)
 		return;
 	p->counted_ns = now;
 	if (!changed && !has_news(p))
 		return;
-	if (accel_registry_lock(&p->registry, NULL) < 0)
+	/* Somebody who joins may hold it for long, and our rings fill. */
+	if (accel_registry_try_lock(&p->registry) < 0) {
+		if (changed)
+			pfq_retry_soon(p);
 		return;
+	}
+	/* Who leaves says so; who is killed does not. */
+	p->lost_one |= !changed && !accel_registry_changed(&p->registry) && p->counts_members &&
+		       accel_registry_count(&p->registry) < p->n_members;
 	pfq_follow_locked(p);
 	accel_registry_unlock(&p->registry);
 }
@@ -356,29 +340,28 @@ static int publish(struct pfq *p, bool changed, struct accel_err *err)
 static int join_locked(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
 {
 	bool is_first = accel_registry_count(&p->registry) == 0, changed = false;
-	unsigned n_fanouts;
 	int r;
 
 	r = pfq_store_read(&p->registry, &p->rec, err);
 	if (r == 0 && is_first)
-		p->rec.n_fanouts = 0; /* a record that was kept: they may be another's by now */
+		p->rec.n_fanouts = p->rec.n_idle = 0; /* of a kept record: another's by now */
 	r = r ? r : merge_request(p, rq, &changed, err);
 	r = r ? r : pfq_compile(p, p->rec.computation, &p->lang, err);
 	if (r < 0)
 		return r;
-	n_fanouts = pfq_count_fanouts(p->lang);
-	if ((r = choose_fanouts(p, n_fanouts, err)) < 0)
+	p->rec.pending |= is_first;
+	if (p->rec.pending && (r = pfq_plan_change(p, err)) < 0)
 		return r;
 	if ((r = accel_registry_join(&p->registry, p->name, err)) < 0)
 		return r;
-	if ((r = apply(p, true, err)) < 0)
+	if ((r = apply(p, err)) < 0)
 		return r;
 	r = publish(p, changed, err);
 	accel_registry_changed(&p->registry); /* our own writing is no news */
 	return r;
 }
 
-int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
+static int join_once(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
 {
 	int r = open_registry(p, rq, err);
 
@@ -386,6 +369,24 @@ int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *er
 		return r;
 	r = join_locked(p, rq, err);
 	accel_registry_unlock(&p->registry);
+	if (r == 0)
+		pfq_await_moment(p);
+	return r;
+}
+
+int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *err)
+{
+	static const struct timespec soon = {.tv_nsec = 10000000};
+	int r;
+
+	/* Until the change before is over; then somebody else's may have come. */
+	while ((r = join_once(p, rq, err)) == -EAGAIN) {
+		accel_registry_close(&p->registry);
+		pfq_record_fini(&p->rec);
+		accel_lang_free(p->lang);
+		p->lang = NULL;
+		nanosleep(&soon, NULL);
+	}
 	return r;
 }
 

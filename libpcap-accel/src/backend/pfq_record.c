@@ -188,6 +188,10 @@ static int parse_line(struct pfq_record *rec, const char *text, const char **res
 		return parse_numbers(value, len, rec->vlans, ACCEL_MAX_NUMBERS, &rec->n_vlans);
 	if (is_key(text, key_len, "fanout"))
 		return parse_numbers(value, len, rec->fanouts, PFQ_MAX_FANOUTS, &rec->n_fanouts);
+	if (is_key(text, key_len, "idle"))
+		return parse_numbers(value, len, rec->idle, PFQ_MAX_IDLE, &rec->n_idle);
+	if (is_key(text, key_len, "since"))
+		return accel_parse_number(value, len, &rec->since_ns) < 0 ? -EINVAL : 0;
 	if (is_key(text, key_len, "pending"))
 		return parse_pending(rec, value, len);
 	if (is_key(text, key_len, "filter"))
@@ -240,6 +244,8 @@ char *pfq_record_print(const struct pfq_record *rec)
 	fputc('\n', f);
 	print_numbers(f, "vlan", rec->vlans, rec->n_vlans);
 	print_numbers(f, "fanout", rec->fanouts, rec->n_fanouts);
+	print_numbers(f, "idle", rec->idle, rec->n_idle);
+	fprintf(f, "since=%llu\n", (unsigned long long)rec->since_ns);
 	fprintf(f, "pending=%d\n", rec->pending);
 	print_filter(f, rec);
 	fprintf(f, "computation=%s", rec->computation ? rec->computation : "");

@@ -5,6 +5,8 @@
  *     devices=eth0:eth1
  *     vlan=10+20
  *     fanout=16384+16385
+ *     idle=16386
+ *     since=1700000000000000000
  *     pending=0
  *     filter=0028000000000000c1500...  classic BPF, 16 hexadecimal digits an instruction
  *     computation=ip >-> steer_flow        to the end of the text, line ends and all
@@ -19,6 +21,7 @@
 #include <linux/filter.h>
 
 #define PFQ_MAX_FANOUTS 2
+#define PFQ_MAX_IDLE	(2 * PFQ_MAX_FANOUTS)
 
 struct pfq_record {
 	unsigned n_devices;
@@ -27,6 +30,11 @@ struct pfq_record {
 	uint16_t vlans[ACCEL_MAX_NUMBERS];
 	unsigned n_fanouts; /* kernel groups that belong to this group's computation */
 	uint16_t fanouts[PFQ_MAX_FANOUTS];
+	unsigned n_idle; /* those of computations before, for the next, longest unused first */
+	uint16_t idle[PFQ_MAX_IDLE];
+	/* Packets stamped from here on (CLOCK_REALTIME) are the computation's, earlier ones were
+	 * those of the one before. Names the computation: no other has the same. */
+	uint64_t since_ns;
 	/* Somebody who is no member has changed the computation: the first member that sees it
 	 * chooses the kernel groups and gives them their programs. */
 	bool pending;

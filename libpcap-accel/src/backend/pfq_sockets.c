@@ -16,7 +16,6 @@
 #include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,35 +86,29 @@ static int compose(const struct pfq *p, unsigned part, bool with_user, struct so
 	return r;
 }
 
-static int drop_everything(struct accel_psock *sock)
+int pfq_drop_everything(struct accel_psock *sock)
 {
 	static const struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
 
 	return accel_psock_attach(sock, &drop, 1);
 }
 
-void pfq_silence(struct pfq *p)
+static int attach_part(struct pfq *p, struct pfq_part *part, unsigned i, bool with_user,
+		       struct accel_err *err)
 {
-	for (unsigned i = 0; i < p->n_parts; i++)
-		drop_everything(&p->parts[i].sock);
-}
-
-static int attach_part(struct pfq *p, unsigned i, bool with_user, struct accel_err *err)
-{
-	struct accel_psock *sock = &p->parts[i].sock;
 	struct sock_filter *prog;
 	unsigned n;
 	int r;
 
 	if (p->n_links == 0) /* nobody has named a device yet */
-		return drop_everything(sock);
+		return pfq_drop_everything(&part->sock);
 	r = compose(p, i, with_user, &prog, &n, err);
 	if (r < 0)
 		return r == -ENOMEM ? accel_fail_sys(err, r, "%s", p->name) : r;
-	r = accel_psock_attach(sock, prog, n);
+	r = accel_psock_attach(&part->sock, prog, n);
 	/* While one replaces another, the kernel charges the socket for both. */
-	if (r == -ENOMEM && drop_everything(sock) == 0)
-		r = accel_psock_attach(sock, prog, n);
+	if (r == -ENOMEM && pfq_drop_everything(&part->sock) == 0)
+		r = accel_psock_attach(&part->sock, prog, n);
 	free(prog);
 	if (r == -ENOMEM)
 		accel_fail(
@@ -126,12 +119,30 @@ static int attach_part(struct pfq *p, unsigned i, bool with_user, struct accel_e
 	return r;
 }
 
+/* Part i of the computation gets its filter, with what the program wants if the kernel takes it. */
+static int attach_filter(struct pfq *p, struct pfq_part *part, unsigned i, struct accel_err *err)
+{
+	int r = p->kernel_runs_it ? attach_part(p, part, i, true, p->all ? NULL : err) : -E2BIG;
+
+	if (p->all && (r == -E2BIG || r == -ENOMEM || r == -EINVAL)) {
+		p->kernel_runs_it = false; /* the reader does */
+		r = attach_part(p, part, i, false, err);
+	}
+	if (r == -E2BIG || r == -ENOMEM)
+		return r; /* its size has been told */
+	return r < 0 ? accel_fail_sys(err, r, "%s: the kernel refused the filter", p->name) : 0;
+}
+
 static void settle_readers(struct pfq *p)
 {
 	for (unsigned i = 0; i < p->n_parts; i++) {
 		p->parts[i].reader.filter = p->all;
 		p->parts[i].reader.filter_always = p->all && !p->kernel_runs_it;
 		accel_reader_expect_old(&p->parts[i].reader);
+	}
+	for (unsigned i = 0; i < p->n_old; i++) {
+		p->old[i].reader.filter = p->all;
+		p->old[i].reader.filter_always = p->all;
 	}
 }
 
@@ -163,57 +174,112 @@ int pfq_attach_filters(struct pfq *p, struct accel_err *err)
 	if (r < 0)
 		return accel_fail_sys(err, r, "%s: the group's filter", p->name);
 	set_guard(p);
-	for (unsigned i = 0; i < p->n_parts; i++) {
-		r = p->kernel_runs_it ? attach_part(p, i, true, p->all ? NULL : err) : -E2BIG;
-		if (p->all && (r == -E2BIG || r == -ENOMEM || r == -EINVAL)) {
-			p->kernel_runs_it = false; /* the reader does */
-			r = attach_part(p, i, false, err);
-		}
-		if (r == -E2BIG || r == -ENOMEM)
-			return r; /* its size has been told */
-		if (r < 0)
-			return accel_fail_sys(err, r, "%s: the kernel refused the filter", p->name);
-	}
+	for (unsigned i = 0; i < p->n_parts; i++)
+		if ((r = attach_filter(p, &p->parts[i], i, err)) < 0)
+			return r;
 	settle_readers(p);
 	return 0;
 }
 
+static int set_program(struct pfq *p, unsigned i, struct accel_err *err)
+{
+	struct sock_fprog prog;
+	unsigned n;
+
+	prog.filter = (struct sock_filter *)accel_lang_fanout(p->lang, i, &n);
+	prog.len = (unsigned short)n;
+	return accel_fanout_set_program(p->parts[i].sock.fd, p->name, &prog, -1, err);
+}
+
 int pfq_set_programs(struct pfq *p, struct accel_err *err)
 {
-	struct sock_fprog prog = {0};
-	const struct sock_filter *insns;
-	unsigned n;
-	int r;
+	int r = 0;
 
-	for (unsigned i = 0; i < p->n_parts; i++) {
-		if (p->parts[i].group < 0)
-			continue;
-		insns = accel_lang_fanout(p->lang, i, &n);
-		prog.filter = (struct sock_filter *)insns;
-		prog.len = (unsigned short)n;
-		r = accel_fanout_set_program(p->parts[i].sock.fd, p->name, &prog, -1, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (unsigned i = 0; i < p->n_parts && r == 0; i++)
+		if (p->parts[i].group >= 0)
+			r = set_program(p, i, err);
+	return r;
+}
+
+int pfq_check_programs(struct pfq *p, struct accel_err *err)
+{
+	enum accel_fanout_mode mode;
+	unsigned n_members;
+	int r = 0;
+
+	for (unsigned i = 0; i < p->n_parts && r == 0; i++)
+		if (p->parts[i].group >= 0 &&
+		    accel_fanout_find((unsigned)p->parts[i].group, &mode, &n_members) == 0 &&
+		    n_members == 1)
+			r = set_program(p, i, err);
+	return r;
 }
 
 /* ---- sockets ---- */
 
-/* A fresh packet socket if we may have one, else one of the spares. */
-static int take_socket(struct pfq *p, struct accel_psock *sock, struct accel_err *err)
+void pfq_open_spares(struct pfq *p)
 {
-	int r = accel_psock_open(sock, SOCK_RAW, err);
+	struct accel_psock sock;
 
-	for (unsigned i = 0; r == -EPERM && i < ACCEL_LANG_MAX_PARTS; i++) {
-		if (p->spare_fds[i] < 0)
+	for (unsigned i = p->n_parts; i < PFQ_N_SPARES; i++)
+		if (accel_psock_open(&sock, SOCK_RAW, NULL) == 0)
+			p->spares[i] = (struct pfq_spare){sock.fd, -1};
+}
+
+void pfq_close_spares(struct pfq *p)
+{
+	for (unsigned i = 0; i < PFQ_N_SPARES; i++)
+		if (p->spares[i].fd >= 0)
+			close(p->spares[i].fd);
+}
+
+/* Of the spares in this kernel group, or, with -1, in none: the descriptor, or -1. */
+static int take_spare(struct pfq *p, int group)
+{
+	int fd;
+
+	for (unsigned i = 0; i < PFQ_N_SPARES; i++) {
+		fd = p->spares[i].fd;
+		if (fd < 0 || p->spares[i].group != group)
 			continue;
-		*sock = ACCEL_PSOCK_NONE;
-		sock->fd = p->spare_fds[i];
-		p->spare_fds[i] = -1;
-		r = 0;
+		p->spares[i].fd = -1;
+		return fd;
 	}
-	return r;
+	return -1;
+}
+
+/* A socket that is in the kernel group already, else a fresh one if we may have it, else a spare
+ * one. *is_in says whether it is in the group. */
+static int take_socket(struct pfq *p, int group, struct accel_psock *sock, bool *is_in,
+		       struct accel_err *err)
+{
+	int fd = group >= 0 ? take_spare(p, group) : -1, r;
+
+	*is_in = fd >= 0;
+	if (fd < 0) {
+		r = accel_psock_open(sock, SOCK_RAW, err);
+		if (r != -EPERM)
+			return r;
+		fd = take_spare(p, -1);
+		if (fd < 0)
+			return r;
+	}
+	*sock = ACCEL_PSOCK_NONE;
+	sock->fd = fd;
+	return 0;
+}
+
+void pfq_give_socket(struct pfq *p, int fd, int group)
+{
+	/* Who may have another keeps none: one in a kernel group takes packets when the group is
+	 * used again, before its owner has heard of it. */
+	for (unsigned i = 0; i < PFQ_N_SPARES && !accel_psock_may_open(); i++) {
+		if (p->spares[i].fd >= 0 || accel_psock_idle(fd) < 0)
+			continue;
+		p->spares[i] = (struct pfq_spare){fd, group};
+		return;
+	}
+	close(fd);
 }
 
 static int join_fanout(struct pfq *p, struct accel_psock *sock, unsigned group,
@@ -227,15 +293,38 @@ static int join_fanout(struct pfq *p, struct accel_psock *sock, unsigned group,
 	return accel_fanout_join(sock->fd, p->name, &fanout, err);
 }
 
-/* Socket, ring, bound to all devices with a filter that drops everything, in its kernel group. */
-static int open_part(struct pfq *p, struct pfq_part *part, unsigned n_parts, struct accel_err *err)
+/* From bind() to the joining of its kernel group a socket gets everything, from the joining on its
+ * share: with its filter in place nothing of the share is lost, and what is stamped before the end
+ * of it all is not ours. */
+static int begin_to_receive(struct pfq *p, struct pfq_part *part, bool is_in, struct accel_err *err)
+{
+	int r = 0;
+
+	if (part->group < 0)
+		r = accel_psock_set_option(&part->sock, PACKET_IGNORE_OUTGOING, 1);
+	if (r == 0 && !is_in)
+		r = accel_psock_bind(&part->sock, 0, ETH_P_ALL);
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s: cannot bind a packet socket", p->name);
+	if (part->group >= 0 && !is_in)
+		r = join_fanout(p, &part->sock, (unsigned)part->group, err);
+	if (r == 0 && part->group >= 0)
+		part->reader.from_ns = pfq_real_ns();
+	return r;
+}
+
+/* Part i of n: socket, ring, filter, bound to all devices, in its kernel group. */
+static int open_part(struct pfq *p, struct pfq_part *part, unsigned i, unsigned n,
+		     struct accel_err *err)
 {
 	struct accel_ring_request ring = p->ring;
 	struct accel_psock *sock = &part->sock;
+	bool is_in;
 	int r;
 
-	ring.buffer_len /= n_parts;
-	if ((r = take_socket(p, sock, err)) < 0)
+	ring.buffer_len /= n;
+	ring.must_fit = ring.must_fit && p->n_parts == 0; /* better a smaller one than none */
+	if ((r = take_socket(p, part->group, sock, &is_in, err)) < 0)
 		return r;
 	part->reader = (struct accel_reader){.ring = &sock->ring,
 					     .framing = ACCEL_FRAMING_ETHERNET,
@@ -244,27 +333,17 @@ static int open_part(struct pfq *p, struct pfq_part *part, unsigned n_parts, str
 					     .stop = p->stop,
 					     .host_stamps = true};
 	r = accel_psock_set_ring(sock, p->name, &ring, err);
-	r = r ? r : drop_everything(sock);
-	if (r == 0 && part->group < 0)
-		r = accel_psock_set_option(sock, PACKET_IGNORE_OUTGOING, 1);
-	r = r ? r : accel_psock_bind(sock, 0, ETH_P_ALL);
-	if (r == 0 && part->group >= 0)
-		r = join_fanout(p, sock, (unsigned)part->group, err);
+	r = r ? r : attach_filter(p, part, i, err);
+	r = r ? r : begin_to_receive(p, part, is_in, err);
+	part->reader.from_ns = ACCEL_MAX(part->reader.from_ns, p->rec.since_ns);
 	return r;
 }
 
-static int watch_part(struct pfq *p, struct pfq_part *part)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, part->sock.fd, &event) < 0 ? -errno : 0;
-}
-
-static void close_part(struct pfq *p, struct pfq_part *part)
+void pfq_close_part(struct pfq *p, struct pfq_part *part)
 {
 	struct accel_psock_counts c = accel_psock_count(&part->sock);
 
-	__atomic_fetch_add(&p->past.packets, c.packets, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&p->past.packets, c.packets - part->reader.n_skipped, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past.drops, c.drops, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past.freezes, c.freezes, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past_delivered, part->reader.n_delivered, __ATOMIC_RELAXED);
@@ -274,60 +353,49 @@ static void close_part(struct pfq *p, struct pfq_part *part)
 void pfq_close_parts(struct pfq *p)
 {
 	for (unsigned i = 0; i < p->n_parts; i++)
-		close_part(p, &p->parts[i]);
+		pfq_close_part(p, &p->parts[i]);
+	for (unsigned i = 0; i < p->n_old; i++)
+		pfq_close_part(p, &p->old[i]);
 	p->n_parts = 0;
+	p->n_old = 0;
 }
 
-/* A part that is there and will do, or -1. `kept` are promised already. */
-static int find_part(const struct pfq *p, const bool *kept, int group)
+void pfq_move_part(struct pfq_part *to, const struct pfq_part *from)
 {
-	for (unsigned i = 0; i < p->n_parts; i++)
-		if (!kept[i] && p->parts[i].group == group)
-			return (int)i;
-	return -1;
-}
-
-static void take_over(struct pfq *p, const struct pfq_part *next, unsigned n, const bool *kept)
-{
-	for (unsigned i = 0; i < p->n_parts; i++)
-		if (!kept[i])
-			close_part(p, &p->parts[i]);
-	memcpy(p->parts, next, n * sizeof(next[0]));
-	p->n_parts = n;
-	/* The readers were copied: each reads the ring beside it. */
-	for (unsigned i = 0; i < n; i++)
-		p->parts[i].reader.ring = &p->parts[i].sock.ring;
+	*to = *from;
+	to->reader.ring = &to->sock.ring; /* each reads the ring beside it */
 }
 
 int pfq_make_parts(struct pfq *p, bool *made, struct accel_err *err)
 {
 	struct accel_lang_part want[ACCEL_LANG_MAX_PARTS];
 	struct pfq_part next[ACCEL_LANG_MAX_PARTS];
-	bool kept[ACCEL_LANG_MAX_PARTS] = {false}, is_new[ACCEL_LANG_MAX_PARTS] = {false};
 	unsigned n = get_parts(p->lang, want), fanout = 0, i;
-	int r = 0, old;
+	int r = 0;
 
+	if (p->n_parts > 0 && p->rec.since_ns == p->since_ns)
+		return 0;
+	if ((r = combine(p)) < 0)
+		return accel_fail_sys(err, r, "%s: the group's filter", p->name);
+	set_guard(p);
+	pfq_end_change(p);
 	for (i = 0; i < n && r == 0; i++) {
-		next[i].group = want[i].fanout ? p->rec.fanouts[fanout++] : -1;
-		old = find_part(p, kept, next[i].group);
-		if (old >= 0) {
-			next[i] = p->parts[old];
-			kept[old] = true;
-			continue;
-		}
-		next[i].sock = ACCEL_PSOCK_NONE;
-		next[i].n_promisc = 0;
-		is_new[i] = true;
-		*made = true;
-		r = open_part(p, &next[i], n, err);
-		r = r ? r : watch_part(p, &next[i]);
+		next[i] = (struct pfq_part){.sock = ACCEL_PSOCK_NONE, .group = -1};
+		if (want[i].fanout)
+			next[i].group = p->rec.fanouts[fanout++];
+		pfq_retire_group(p, next[i].group);
+		r = open_part(p, &next[i], i, n, err);
 	}
 	if (r < 0) {
 		while (i-- > 0)
-			if (is_new[i])
-				accel_psock_close(&next[i].sock);
+			accel_psock_close(&next[i].sock);
 		return r;
 	}
-	take_over(p, next, n, kept);
+	pfq_put_aside(p, p->rec.since_ns);
+	for (i = 0; i < n; i++)
+		pfq_move_part(&p->parts[i], &next[i]);
+	p->n_parts = n;
+	settle_readers(p);
+	*made = true;
 	return 0;
 }

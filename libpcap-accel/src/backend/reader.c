@@ -124,11 +124,16 @@ static uint32_t run_filter(const struct accel_reader *rd, const struct packet *p
 	return accel_bpf_run(rd->filter, p->data, p->caplen, p->len, &aux);
 }
 
+static uint64_t stamp_of(const struct tpacket3_hdr *h)
+{
+	return h->tp_sec * UINT64_C(1000000000) + h->tp_nsec;
+}
+
 /* Once a packet was stamped long enough after the kernel got the filter, so were all that
  * follow. */
 static void note_settled(struct accel_reader *rd, const struct tpacket3_hdr *h)
 {
-	if (h->tp_sec * UINT64_C(1000000000) + h->tp_nsec > rd->filter_settled_ns)
+	if (stamp_of(h) > rd->filter_settled_ns)
 		rd->filter_until = 0;
 }
 
@@ -140,6 +145,10 @@ static __attribute__((noinline)) bool treat_carefully(struct accel_reader *rd, s
 	uint32_t keep;
 
 	note_settled(rd, h);
+	if (rd->filter_until && stamp_of(h) < rd->from_ns) {
+		accel_store_relaxed(&rd->n_skipped, rd->n_skipped + 1);
+		return false;
+	}
 	if (!is_wanted(rd, addr))
 		return false;
 	if (rd->framing == ACCEL_FRAMING_SLL)

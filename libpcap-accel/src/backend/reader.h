@@ -38,6 +38,8 @@ struct accel_reader {
 	 * filter_settled_ns. */
 	uint64_t filter_until;
 	uint64_t filter_settled_ns;
+	uint64_t from_ns;   /* of the same blocks, packets stamped before this are not ours */
+	uint64_t n_skipped; /* those; as n_delivered */
 	enum accel_direction direction; /* for the same blocks */
 	uint32_t lo_ifindex;		/* drop its outgoing copies; 0 = none */
 };

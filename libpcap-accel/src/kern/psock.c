@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <linux/net_tstamp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,6 +22,8 @@
 
 /* Room in front of each packet for a VLAN tag to be put back. */
 #define HEADROOM 4
+
+#define NO_PROTOCOL 0xffff /* reserved (RFC 1701): no frame has it */
 
 static int set(int fd, int name, int value)
 {
@@ -41,6 +44,17 @@ int accel_psock_open(struct accel_psock *s, int type, struct accel_err *err)
 	*s = ACCEL_PSOCK_NONE;
 	s->fd = fd;
 	return 0;
+}
+
+bool accel_psock_may_open(void)
+{
+	/* A type that packet sockets do not have: the kernel asks for the capability first. A
+	 * socket made for the question would take milliseconds to be closed. */
+	int fd = socket(AF_PACKET, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno == ESOCKTNOSUPPORT;
 }
 
 void accel_psock_close(struct accel_psock *s)
@@ -152,6 +166,71 @@ int accel_psock_set_ring(struct accel_psock *s, const char *name,
 	return 0;
 }
 
+/* Copy the blocks that can be read, and the one being filled, to the same places of `to`. A block
+ * that was given back still has its old number and packets: the one being filled has a new one. */
+static void copy_unread(const struct accel_ring *ring, uint8_t *to)
+{
+	uint64_t newest = accel_ring_newest(ring);
+	struct accel_ring at = *ring;
+	struct tpacket_hdr_v1 *copy;
+	uint32_t status;
+
+	for (uint32_t i = 0; i < ring->n_blocks; i++) {
+		if (at.is_open ||
+		    (accel_load_acquire(&accel_ring_block(&at, at.block_idx)->block_status) &
+		     TP_STATUS_USER))
+			status = TP_STATUS_USER;
+		else
+			status = TP_STATUS_KERNEL;
+		if (status == TP_STATUS_KERNEL &&
+		    (accel_ring_seq(&at) != newest || newest == at.n_given))
+			return;
+		memcpy(to + (uint64_t)at.block_idx * ring->block_len,
+		       ring->map + (uint64_t)at.block_idx * ring->block_len, ring->block_len);
+		at.map = to;
+		copy = accel_ring_block(&at, at.block_idx);
+		at.map = ring->map;
+		copy->block_status = copy->num_pkts > 0 ? TP_STATUS_USER : TP_STATUS_KERNEL;
+		if (status == TP_STATUS_KERNEL)
+			return;
+		at.is_open = false;
+		at.block_idx = (at.block_idx + 1) % ring->n_blocks;
+	}
+}
+
+int accel_psock_keep_unread(struct accel_psock *s)
+{
+	struct accel_ring *ring = &s->ring;
+	void *map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t offset = ring->n_left > 0 ? (size_t)(ring->pkt - ring->map) : 0;
+
+	if (map != MAP_FAILED)
+		copy_unread(ring, map);
+	munmap(s->map, s->map_len);
+	s->map = map == MAP_FAILED ? NULL : map;
+	ring->map = s->map;
+	ring->pkt = ring->map + offset;
+	if (map != MAP_FAILED)
+		return 0;
+	*ring = (struct accel_ring){0};
+	return -ENOMEM;
+}
+
+int accel_psock_idle(int fd)
+{
+	struct accel_psock s = {.fd = fd};
+	struct tpacket_req3 none;
+	int r;
+
+	memset(&none, 0, sizeof(none));
+	if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)) < 0)
+		return -errno;
+	/* Protocol 0 would mean the one it has. -EINVAL: it is in a fanout group. */
+	r = accel_psock_bind(&s, 0, NO_PROTOCOL);
+	return r == -EINVAL ? 0 : r;
+}
+
 int accel_psock_attach(struct accel_psock *s, const struct sock_filter *insns, unsigned n)
 {
 	struct sock_fprog prog = {.len = (unsigned short)n, .filter = (struct sock_filter *)insns};
@@ -210,6 +289,13 @@ int accel_psock_drop_promisc(struct accel_psock *s, int ifindex)
 int accel_psock_set_option(struct accel_psock *s, int name, int value)
 {
 	return set(s->fd, name, value);
+}
+
+void accel_psock_set_stamping(struct accel_psock *s, enum accel_stamping how)
+{
+	int flags = how == ACCEL_STAMP_ONCE ? SOF_TIMESTAMPING_RX_SOFTWARE : 0;
+
+	setsockopt(s->fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags));
 }
 
 struct accel_psock_counts accel_psock_count(struct accel_psock *s)

@@ -42,6 +42,9 @@ struct accel_psock {
 int accel_psock_open(struct accel_psock *s, int type, struct accel_err *err);
 void accel_psock_close(struct accel_psock *s);
 
+/* Would accel_psock_open() be permitted? */
+bool accel_psock_may_open(void);
+
 struct accel_ring_request {
 	uint64_t buffer_len; /* bytes wanted */
 	uint32_t block_len;  /* bytes; 0 = choose */
@@ -55,6 +58,16 @@ struct accel_ring_request {
 int accel_psock_set_ring(struct accel_psock *s, const char *name,
 			 const struct accel_ring_request *rq, struct accel_err *err);
 
+/* Have nothing to do with the ring any more, so that the socket can be closed or used for
+ * something else: what has not been read is moved into memory of our own, to be read as before, the
+ * block that the kernel was filling with it. Only when the socket has received nothing for a while.
+ * 0, or -ENOMEM: then what was not read is gone. */
+int accel_psock_keep_unread(struct accel_psock *s);
+
+/* A socket without a ring receives nothing from now on, is in no list that a packet walks unless it
+ * is in a fanout group, and can be used as if fresh. 0 or -errno. */
+int accel_psock_idle(int fd);
+
 /* Replace the socket's filter; n = 0 removes it. The change is atomic for packets yet to come; what
  * is in the ring stays. Needs no privilege. 0; -ENOMEM if the program exceeds net.core.optmem_max,
  * -EINVAL, -EPERM if the filter is locked. */
@@ -67,6 +80,13 @@ int accel_psock_bind(struct accel_psock *s, int ifindex, unsigned protocol);
 int accel_psock_set_promisc(struct accel_psock *s, int ifindex);
 int accel_psock_drop_promisc(struct accel_psock *s, int ifindex);	/* what set_promisc() did */
 int accel_psock_set_option(struct accel_psock *s, int name, int value); /* of SOL_PACKET */
+
+enum accel_stamping { ACCEL_STAMP_EACH, ACCEL_STAMP_ONCE };
+
+/* ACCEL_STAMP_ONCE: as long as a socket of the machine wants it, a packet has its time stamp from
+ * its arrival, the same in all rings; else each ring stamps it. It takes the kernel some
+ * milliseconds. */
+void accel_psock_set_stamping(struct accel_psock *s, enum accel_stamping how);
 
 /* Take over the kernel's counters, which it clears, and return the sums since open. */
 struct accel_psock_counts accel_psock_count(struct accel_psock *s);

@@ -179,6 +179,11 @@ int accel_registry_lock(struct accel_registry *r, struct accel_err *err)
 	return accel_fail(err, -ESTALE, "group %u: its files were removed", r->group);
 }
 
+int accel_registry_try_lock(struct accel_registry *r)
+{
+	return flock(r->record_fd, LOCK_EX | LOCK_NB) < 0 ? -EAGAIN : 0;
+}
+
 void accel_registry_unlock(struct accel_registry *r)
 {
 	flock(r->record_fd, LOCK_UN);

@@ -58,6 +58,8 @@ void accel_registry_close(struct accel_registry *r);
 /* Everything between lock and unlock happens as one step for all processes. Waits. 0; -ESTALE: the
  * files were removed after we had opened them, who is no member yet: close, open, try again. */
 int accel_registry_lock(struct accel_registry *r, struct accel_err *err);
+/* The same for a member, but without waiting: -EAGAIN when somebody else has the lock. */
+int accel_registry_try_lock(struct accel_registry *r);
 void accel_registry_unlock(struct accel_registry *r);
 
 /* Under the lock: become a member, who says of itself that it captures on `device`. 0; -EUSERS when

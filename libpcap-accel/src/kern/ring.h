@@ -25,6 +25,7 @@ struct accel_ring {
 	uint32_t block_idx; /* block being read or waited for, 0 .. n_blocks - 1 */
 	uint32_t n_left;    /* packets of that block not yet taken */
 	bool is_open;	    /* block_idx is ours and not given back yet */
+	uint64_t n_given;   /* number of the block that was given back last; 0: none */
 	uint8_t *pkt;	    /* header of the next packet; valid while n_left > 0 */
 };
 
@@ -49,6 +50,7 @@ static inline uint64_t accel_ring_seq(const struct accel_ring *r)
 /* Give the open block, all of whose packets are done with, to the kernel. */
 static inline void accel_ring_give_back(struct accel_ring *r)
 {
+	r->n_given = accel_ring_seq(r);
 	/* Release: our reads of the block are done before the kernel may refill it. Pairs with the
 	 * kernel's read of block_status in prb_dispatch_next_block(). */
 	accel_store_release(&accel_ring_block(r, r->block_idx)->block_status, TP_STATUS_KERNEL);
