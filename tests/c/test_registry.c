@@ -493,6 +493,68 @@ static void test_files_of_the_living(void **state)
 	assert_int_equal(accel_registry_visit(&visitor, group, NULL), -ENOENT);
 }
 
+/* A child that joins in a new network namespace, whose folder is not there yet, and loses its files
+ * as if it were killed, but keeps the namespace until it is. *folder is its registry's. */
+static pid_t fork_elsewhere(char folder[128], bool kept)
+{
+	char command[64];
+	int told[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(told), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct accel_registry r;
+		struct stat ns;
+
+		if (unshare(CLONE_NEWNET) < 0 || stat("/proc/self/ns/net", &ns) < 0)
+			_exit(100);
+		snprintf(command, sizeof(command), "rm -rf /run/pcap-accel/%llu",
+			 (unsigned long long)ns.st_ino);
+		if (system(command) != 0)
+			_exit(101);
+		join(&r);
+		write_kept(&r, "what is kept", kept);
+		close(r.members_fd);
+		close(r.record_fd);
+		if (write(told[1], r.folder, 128) != 128)
+			_exit(102);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(told[0], folder, 128), 128);
+	close(told[0]);
+	close(told[1]);
+	return pid;
+}
+
+/* The first group of a network namespace finds what members in others have left behind, and removes
+ * it; but not what is kept, nor what lives. */
+static void test_sweep(void **state)
+{
+	char folders[3][128], path[512];
+	struct accel_registry r;
+	pid_t pids[3];
+
+	(void)state;
+	join(&r);
+	pids[0] = fork_elsewhere(folders[0], true);
+	pids[1] = fork_elsewhere(folders[1], false);
+	snprintf(path, sizeof(path), "%s/g%u", folders[1], group);
+	assert_int_equal(access(path, F_OK), 0);
+	pids[2] = fork_elsewhere(folders[2], false);
+	assert_int_equal(access(folders[1], F_OK), -1);
+	snprintf(path, sizeof(path), "%s/g%u", folders[0], group);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_true(has_file('g'));
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(pids); i++) {
+		kill_member(pids[i]);
+		snprintf(path, sizeof(path), "rm -rf %s", folders[i]);
+		assert_int_equal(system(path), 0);
+	}
+	accel_registry_close(&r);
+}
+
 /* Who opened the files before the last member removed them learns so, and finds new ones. */
 static void test_removed_meanwhile(void **state)
 {
@@ -927,6 +989,7 @@ int main(void)
 		cmocka_unit_test_setup(test_kept_elsewhere, next_group),
 		cmocka_unit_test_setup(test_stale_files, next_group),
 		cmocka_unit_test_setup(test_files_of_the_living, next_group),
+		cmocka_unit_test_setup(test_sweep, next_group),
 		cmocka_unit_test_setup(test_removed_meanwhile, next_group),
 		cmocka_unit_test_setup(test_list, next_group),
 		cmocka_unit_test_setup(test_watch, next_group),

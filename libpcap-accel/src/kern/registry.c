@@ -96,22 +96,38 @@ static int open_files(struct accel_registry *r, int flags, struct accel_err *err
 	return (r->members_fd = open_file(r, 'm', flags, err)) < 0 ? r->members_fd : 0;
 }
 
+static int visit(struct accel_registry *fresh, struct accel_registry *r, struct accel_err *err)
+{
+	int e = open_files(fresh, O_RDONLY, err);
+
+	if (e < 0)
+		close_files(fresh);
+	else
+		*r = *fresh;
+	return e;
+}
+
 int accel_registry_visit(struct accel_registry *r, unsigned group, struct accel_err *err)
 {
 	struct accel_registry fresh = ACCEL_REGISTRY_NONE;
 	int e = accel_registry_find_folder(fresh.folder, err);
 
-	if (e < 0)
-		return e;
 	fresh.group = group;
 	fresh.cookie = get_cookie();
-	e = open_files(&fresh, O_RDONLY, err);
-	if (e < 0) {
-		close_files(&fresh);
-		return e;
-	}
-	*r = fresh;
-	return 0;
+	return e < 0 ? e : visit(&fresh, r, err);
+}
+
+#define ANY_COOKIE UINT64_MAX
+
+int accel_registry_visit_in(struct accel_registry *r, const char *folder, unsigned group,
+			    struct accel_err *err)
+{
+	struct accel_registry fresh = ACCEL_REGISTRY_NONE;
+
+	snprintf(fresh.folder, sizeof(fresh.folder), "%s", folder);
+	fresh.group = group;
+	fresh.cookie = ANY_COOKIE;
+	return visit(&fresh, r, err);
 }
 
 #define TRIES 100 /* each loses against another process that was quicker to leave */
@@ -126,6 +142,8 @@ int accel_registry_open(struct accel_registry *r, unsigned group, struct accel_e
 	for (int i = 0; i < TRIES && e == -ENOENT; i++) {
 		if ((e = accel_registry_make_folder(fresh.folder, err)) < 0)
 			continue;
+		if (e > 0) /* the first group of a namespace: a rare thing */
+			accel_registry_sweep(fresh.folder);
 		/* The last member of a group removes its files and the folder: meanwhile, even. */
 		e = open_files(&fresh, O_RDWR | O_CREAT, err);
 		if (e == 0 && (e = fresh.watch_fd = watch(&fresh, err)) >= 0) {
@@ -354,7 +372,9 @@ static int read_head(const struct accel_registry *r, struct head *out)
 
 static bool is_void(struct accel_registry *r, const struct head *h)
 {
-	return !(h->kept && h->cookie == r->cookie) && accel_registry_count(r) == 0;
+	bool holds = h->kept && (h->cookie == r->cookie || r->cookie == ANY_COOKIE);
+
+	return !holds && accel_registry_count(r) == 0;
 }
 
 bool accel_registry_is_alive(struct accel_registry *r)

@@ -12,8 +12,9 @@
  *
  * The locks are the kernel's: a member that is killed is gone at once, however it went. A record
  * without a live member is stale, unless it is kept: the next member finds it empty, and whoever
- * comes across its files removes them. No daemon. A kept record belongs to the network namespace
- * that it was written in, by the namespace's cookie: inode numbers are given again.
+ * comes across its files removes them, as does the first member in another network namespace. No
+ * daemon. A kept record belongs to the network namespace that it was written in, by the namespace's
+ * cookie: inode numbers are given again.
  *
  * Source: fcntl_locking(2) on open file description locks; inotify(7); socket(7), SO_NETNS_COOKIE.
  * Threads: one an accel_registry; different ones, of any processes, at any time. */

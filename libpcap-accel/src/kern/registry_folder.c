@@ -30,13 +30,17 @@ static int check_folder(const char *path, struct accel_err *err)
 	return 0;
 }
 
+/* 1: it was not there. */
 static int make_folder(const char *path, struct accel_err *err)
 {
+	bool made = mkdir(path, 0700) == 0;
 	int r;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return accel_fail_sys(err, -errno, "%s: cannot be made", path);
 	r = check_folder(path, err);
+	if (r == 0)
+		return made;
 	return r == -ENOENT ? accel_fail_sys(err, r, "%s", path) : r;
 }
 

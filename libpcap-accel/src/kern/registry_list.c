@@ -76,20 +76,23 @@ void accel_registry_members(struct accel_registry *r, struct accel_registry_memb
 #define N_GROUPS 65536
 
 /* Its files are removed by accel_registry_close() if it is none any more. */
+static bool is_alive(struct accel_registry *r)
+{
+	bool alive = accel_registry_count(r) > 0;
+
+	if (!alive && accel_registry_lock(r, NULL) == 0) {
+		alive = accel_registry_is_alive(r);
+		accel_registry_unlock(r);
+	}
+	accel_registry_close(r);
+	return alive;
+}
+
 static bool is_there(unsigned group)
 {
 	struct accel_registry r;
-	bool alive;
 
-	if (accel_registry_visit(&r, group, NULL) < 0)
-		return false;
-	alive = accel_registry_count(&r) > 0;
-	if (!alive && accel_registry_lock(&r, NULL) == 0) {
-		alive = accel_registry_is_alive(&r);
-		accel_registry_unlock(&r);
-	}
-	accel_registry_close(&r);
-	return alive;
+	return accel_registry_visit(&r, group, NULL) == 0 && is_alive(&r);
 }
 
 /* "g42" is 42. */
@@ -139,6 +142,46 @@ int accel_registry_list(uint16_t *groups, size_t n, size_t *n_found, struct acce
 	if (r == 0)
 		*n_found = found;
 	return r;
+}
+
+/* ---- what others have left behind ---- */
+
+static void sweep_folder(const char *folder)
+{
+	struct accel_registry r;
+	const struct dirent *entry;
+	uint64_t group;
+	DIR *dir = opendir(folder);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (read_name(entry->d_name, &group) &&
+		    accel_registry_visit_in(&r, folder, (unsigned)group, NULL) == 0)
+			is_alive(&r);
+	closedir(dir);
+}
+
+void accel_registry_sweep(const char *folder)
+{
+	char path[ACCEL_REGISTRY_PATH_LEN];
+	const char *own = strrchr(folder, '/') + 1;
+	int parent_len = (int)(own - folder);
+	const struct dirent *entry;
+	uint64_t inode;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%.*s", parent_len, folder);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (accel_parse_number(entry->d_name, strlen(entry->d_name), &inode) < 0 ||
+		    strcmp(entry->d_name, own) == 0)
+			continue;
+		snprintf(path, sizeof(path), "%.*s%.20s", parent_len, folder, entry->d_name);
+		sweep_folder(path);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* ---- being told ---- */

@@ -10,11 +10,20 @@
 
 #include <sys/types.h>
 
-/* The folder of this process's network namespace, made if need be. 0 or -errno with a text. */
+/* The folder of this process's network namespace, made if need be. 1: it was made; 0; -errno with a
+ * text. */
 int accel_registry_make_folder(char path[ACCEL_REGISTRY_PATH_LEN], struct accel_err *err);
 
 /* The same, if it is there: else -ENOENT without a text. */
 int accel_registry_find_folder(char path[ACCEL_REGISTRY_PATH_LEN], struct accel_err *err);
+
+/* accel_registry_visit() in the folder of another namespace, all of whose kept records are taken to
+ * hold: its cookie is not known. */
+int accel_registry_visit_in(struct accel_registry *r, const char *folder, unsigned group,
+			    struct accel_err *err);
+
+/* Remove the files that members in other network namespaces have left behind, who could not. */
+void accel_registry_sweep(const char *folder);
 
 /* A member's place in the members file, behind the bytes that are locked. */
 struct accel_registry_place {
