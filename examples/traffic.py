@@ -84,7 +84,7 @@ def farewell(files: list[str]) -> None:
     text = f"10.77.0.2.{FAREWELL_PORT // 100}"
     for attempt in range(10):
         converse(FAREWELL_PORT + 64 * attempt, 64, 1)
-        deadline = time.monotonic() + PATIENCE_S / 10
+        deadline = time.monotonic() + PATIENCE_S / 4
         while time.monotonic() < deadline:
             if all(text in _read(file) for file in files):
                 return

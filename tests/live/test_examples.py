@@ -41,7 +41,7 @@ def test_four_terminals(script, order):
     each terminal has some. Without an order the script chooses one and says which."""
     argv, env = script
     done = subprocess.run(
-        [*argv, *([order] if order else [])], env=env, capture_output=True, text=True, timeout=120
+        [*argv, *([order] if order else [])], env=env, capture_output=True, text=True, timeout=240
     )
     out = done.stdout
     assert done.returncode == 0, out + done.stderr
