@@ -252,7 +252,7 @@ class Source:
                 self.failed_late = status if status < 0 and status != _BREAK else 0
                 return block
             if status == _BREAK:
-                return None
+                continue  # _is_over() knows whether it was meant
             if status < 0:
                 raise self._error(status)
             if self.fd < 0 or timeout_ms == 0 or not self._wait(deadline):

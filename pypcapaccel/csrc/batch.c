@@ -101,13 +101,12 @@ static int fill(struct source *s, struct block *b, uint64_t max_records)
 	int status;
 
 	batch.max_data = b->capacity - (size_t)(batch.data - b->memory);
-	source_unlock(s, &r);
+	source_enter(s, &r);
 	status = calls.pcap_accel_read_batch(s->pcap, &batch);
-	source_lock(s, &r);
+	source_leave(s, &r, status);
 	b->data_at = batch.data - b->memory;
 	b->data_len = (Py_ssize_t)batch.data_len;
 	b->n_records = (Py_ssize_t)batch.n_records;
-	s->asked_break = 0;
 	return status;
 }
 
@@ -125,9 +124,9 @@ static int fill_or_wait(struct source *s, struct block *b, uint64_t max_records,
 			s->failed_late = status < 0 && status != READ_BREAK ? status : 0;
 			return 1;
 		}
-		if (status == READ_BREAK)
-			return 0;
-		if (status == 0) {
+		if (status == READ_BREAK) {
+			status = 0; /* source_is_over() knows whether it was meant */
+		} else if (status == 0) {
 			if (s->fd < 0 || timeout_ms == 0)
 				return 0;
 			status = source_wait(s, deadline);

@@ -93,9 +93,9 @@ static int take_one(struct source *s, PyObject **pair)
 	const unsigned char *data;
 	int status;
 
-	source_unlock(s, &r);
+	source_enter(s, &r);
 	status = calls.pcap_next_ex(s->pcap, &hdr, &data);
-	source_lock(s, &r);
+	source_leave(s, &r, status);
 	if (status == 1)
 		*pair = pair_of(pkthdr_new(hdr),
 				PyBytes_FromStringAndSize((const char *)data, hdr->caplen));
@@ -114,10 +114,14 @@ static PyObject *wait_for_one(struct source *s)
 			return pair;
 		if (status < 0 && status != READ_BREAK)
 			return source_error(s, status);
-		/* A savefile's end is READ_BREAK, and where there is no packet there is no wait. */
-		if (s->fd < 0 || s->nonblock)
+		/* A savefile's end is READ_BREAK, as a break is. */
+		if (s->fd < 0) {
+			source_is_over(s);
 			break;
-		status = source_wait(s, deadline);
+		}
+		if (status == READ_BREAK)
+			continue;
+		status = s->nonblock ? 0 : source_wait(s, deadline);
 		if (status < 0)
 			return NULL;
 		if (status == 0)

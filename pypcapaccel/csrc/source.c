@@ -169,14 +169,26 @@ static void settle_break(struct source *s, int status)
 	s->asked_break = 0;
 }
 
+void source_enter(struct source *s, struct reading *r)
+{
+	s->is_inside = 1;
+	source_unlock(s, r);
+}
+
+void source_leave(struct source *s, struct reading *r, int status)
+{
+	source_lock(s, r);
+	s->is_inside = 0;
+	settle_break(s, status);
+}
+
 static int dispatch(struct source *s, int cnt, pcap_handler handler, struct reading *r)
 {
 	int status;
 
-	source_unlock(s, r);
+	source_enter(s, r);
 	status = calls.pcap_dispatch(s->pcap, cnt, handler, (unsigned char *)r);
-	source_lock(s, r);
-	settle_break(s, status);
+	source_leave(s, r, status);
 	if (r->failed)
 		return -1;
 	if (status < 0 && status != READ_BREAK) {
@@ -281,7 +293,7 @@ static PyObject *breakloop(PyObject *self, PyObject *unused)
 	if (!is_open(s))
 		return NULL;
 	s->is_breaking = 1;
-	if (s->is_reading)
+	if (s->is_inside)
 		source_stop(s);
 	wake(s);
 	Py_RETURN_NONE;
@@ -296,7 +308,7 @@ static PyObject *close_source(PyObject *self, PyObject *unused)
 	if (s->n_holds == 0) {
 		close_now(s);
 	} else {
-		if (s->is_reading)
+		if (s->is_inside)
 			source_stop(s);
 		wake(s);
 	}

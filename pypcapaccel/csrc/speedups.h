@@ -51,6 +51,7 @@ struct source {
 	char is_reading;    /* a thread is in a read; it may be in its callback */
 	char is_breaking;   /* the read that runs, or the next, is to end */
 	char is_closing;    /* close() was called while somebody was inside */
+	char is_inside;	    /* that read is in a call of the library, it does not sleep in poll() */
 	char asked_break;   /* pcap_breakloop() was called and its flag not yet seen spent */
 	int n_holds;	    /* users of the bare handle: hold(), and a read */
 	int failed_late;    /* an error that came behind packets: the next read's */
@@ -90,9 +91,14 @@ void source_stop(struct source *s);
 bool source_is_over(struct source *s);
 PyObject *source_error(struct source *s, int status); /* NULL with an exception */
 
-/* Around a call that may block on a slow file. */
-void source_unlock(struct source *s, struct reading *r);
+/* Around a call of the library that reads; `status` is its result. The lock is dropped for a slow
+ * file. */
+void source_enter(struct source *s, struct reading *r);
+void source_leave(struct source *s, struct reading *r, int status);
+
+/* In a handler: take the lock that source_enter() dropped, and drop it again. */
 void source_lock(struct source *s, struct reading *r);
+void source_unlock(struct source *s, struct reading *r);
 
 PyObject *pkthdr_new(const struct pcap_pkthdr *h);
 
