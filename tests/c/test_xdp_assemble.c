@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_xdp_assemble.c - the assembler of extended BPF: labels, long jumps, what is left out, misuse;
- * the printer against the kernel's own listing; the reader of the kernel's types. */
+/* test_xdp_assemble.c - the assembler of extended BPF: labels, long jumps, what is left out,
+ * misuse; the printer against the kernel's own listing; the reader of the kernel's types. */
 #include "test_xdp.h"
 
 #include "bpf/btf.h"
@@ -312,7 +312,8 @@ static void test_btf(void **state)
 	btf[0] ^= 1;
 	assert_int_equal(accel_btf_find_func(btf, len, "any"), -EINVAL);
 	btf[0] ^= 1;
-	/* The types alone, cut within the last one: an allocation of its own shows a read behind. */
+	/* The types alone, cut within the last one: an allocation of its own shows a read behind.
+	 * */
 	copy = malloc(len - 1);
 	memcpy(copy, btf, len - 1);
 	assert_int_equal(accel_btf_find_func(copy, len - 1, "any"), -EINVAL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_xdp_prog.c - whole XDP programs in the kernel: what happens to what the filter keeps, to the
- * rest, and to what the host must get; what the tap writes; what a capability less changes; links. */
+ * rest, and to what the host must get; what the tap writes; what a capability less changes; links.
+ * */
 #include "test_xdp.h"
 
 #include <linux/capability.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_xdp_semantics.c - what a translated filter says in the corners: arithmetic, offsets, and what
- * only the kernel's filters can load. Where libpcap cannot be asked, accel_bpf_run is. */
+/* test_xdp_semantics.c - what a translated filter says in the corners: arithmetic, offsets, and
+ * what only the kernel's filters can load. Where libpcap cannot be asked, accel_bpf_run is. */
 #include "test_xdp.h"
 
 #include <linux/if_arp.h>

@@ -5,12 +5,12 @@
  *
  * Needs root; without it every test is skipped and says why. */
 #include "test_xdp.h"
+#include "test_xdp_tags.h"
 
 #include "kern/xsk.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>
@@ -18,13 +18,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define N_FRAMES   256
-#define JUMBO	   9000
-#define WAIT_MS	   5000
-#define TCX_EGRESS 47 /* enum bpf_attach_type, Linux 6.6 */
+#define N_FRAMES 256
+#define JUMBO	 9000
+#define WAIT_MS	 5000
 
 static unsigned ours, theirs; /* the pair; 0: there is none */
 
@@ -411,35 +409,6 @@ static void test_update(void **state)
 	capture_fini(&c);
 }
 
-/* Have the other end give each frame that it sends the tag `tci`, beside the packet as a VLAN
- * device does it: a program on its way out that calls bpf_skb_vlan_push(). The link's descriptor. */
-static int push_tags(uint16_t tci)
-{
-	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = htons(ETH_P_8021Q)},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = tci},
-		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_vlan_push},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr;
-	int prog, link;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-	attr.insns = (uintptr_t)insns;
-	attr.insn_cnt = ACCEL_ARRAY_LEN(insns);
-	attr.license = (uintptr_t) "GPL";
-	prog = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	memset(&attr, 0, sizeof(attr));
-	attr.link_create.prog_fd = (uint32_t)prog;
-	attr.link_create.target_ifindex = theirs;
-	attr.link_create.attach_type = TCX_EGRESS;
-	link = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	close(prog);
-	return link;
-}
-
 /* What the device took off is in front of the packet: tag and time. */
 static void test_tag(void **state)
 {
@@ -476,7 +445,7 @@ static void test_tag(void **state)
 	c.link = accel_bpf_link_open(fd, (int)ours, ACCEL_ATTACH_NATIVE);
 	assert_true(c.link >= 0);
 	make_frame(frame, sizeof(frame), 3);
-	pusher = push_tags(0x6064);
+	pusher = push_tags(theirs, 0x6064);
 	assert_true(pusher >= 0);
 	/* A device whose program is replaced may lose what comes meanwhile. */
 	for (unsigned tries = 0; tries < WAIT_MS / 20; tries++) {

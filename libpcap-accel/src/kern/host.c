@@ -183,7 +183,7 @@ static void take_route(const struct nlmsghdr *nlh, int ifindex, struct accel_hos
 	int left = (int)nlh->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*msg));
 	const struct rtattr *a = RTM_RTA(msg);
 
-	if (msg->rtm_dst_len != 0 || msg->rtm_type != RTN_UNICAST)
+	if (msg->rtm_dst_len != 0)
 		return;
 	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == RTA_OIF && (int)get_u32(a) == ifindex)

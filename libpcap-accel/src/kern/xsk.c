@@ -20,8 +20,8 @@
 #define SOL_XDP 283
 #endif
 #define USE_SG	     (1u << 4) /* XDP_USE_SG, Linux 6.6 */
-#define BIND_TRIES   20
-#define BIND_WAIT_MS 50
+#define BIND_TRIES   100
+#define BIND_WAIT_MS 10
 
 /* The kernel's four rings in its own numbers. */
 struct ring_kind {
@@ -314,7 +314,8 @@ int accel_xsk_send(struct accel_xsk *x, const void *frame, size_t len)
 		return -EMSGSIZE;
 	if (x->n_tx_frames == 0)
 		return -EOPNOTSUPP;
-	reclaim(x);
+	if (x->n_free_tx == 0)
+		reclaim(x);
 	if (x->n_free_tx == 0) {
 		kick(x);
 		reclaim(x);

@@ -132,12 +132,13 @@ static inline void accel_xsk_take(struct accel_xsk *x, uint32_t n)
 	accel_store_release(x->rx.consumer, x->rx.mine);
 }
 
-/* Put a frame into the fill ring; the kernel sees it at the next accel_xsk_submit(). */
+/* Put a frame into the fill ring, by any address in it, as the kernel rounds down; it sees it at
+ * the next accel_xsk_submit(). */
 static inline void accel_xsk_give_back(struct accel_xsk *x, uint64_t addr)
 {
 	uint64_t *addrs = x->fill.entries;
 
-	addrs[x->fill.mine++ & x->fill.mask] = addr & ~(uint64_t)(x->frame_len - 1);
+	addrs[x->fill.mine++ & x->fill.mask] = addr;
 }
 
 static inline void accel_xsk_submit(struct accel_xsk *x)

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_device.c - one device of a capture: who lives there, its sockets, its program.
+ *
+ * Source: net/core/dev.c, net/xdp/xsk.c (Linux 6.18) for what the errors mean.
+ * Threads: the handle's. */
+#include "backend/xdp.h"
+
+#include "backend/request.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SMALL_FRAME 2048u
+#define LARGE_FRAME 4096u
+#define LINK_LEN    22u /* header and two tags */
+
+static int check_host(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	char reason[128];
+
+	if (d->link.is_loopback)
+		return accel_fail(err, -EINVAL,
+				  "%s: nothing arrives at a loopback interface before the stack "
+				  "(would be: afpacket:%s)",
+				  x->rq.name, d->link.name);
+	if (!d->host.has_mac)
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: '%s' is no Ethernet interface (would be: afpacket:%s)",
+				  x->rq.name, d->link.name, d->link.name);
+	if (x->opt.force || !accel_host_lives_there(&d->host, reason, sizeof(reason)))
+		return 0;
+	return accel_fail(err, -EBUSY,
+			  "%s: would take packets from this host's own '%s': %s (would be: an "
+			  "interface without one, afpacket:%s, or divert=force)",
+			  x->rq.name, d->link.name, reason, d->link.name);
+}
+
+/* ---- sockets ---- */
+
+static uint32_t frame_len(const struct xdp *x, const struct xdp_device *d)
+{
+	if (x->opt.frame_len)
+		return x->opt.frame_len;
+	return d->link.mtu + LINK_LEN + ACCEL_XSK_HEADROOM <= SMALL_FRAME ? SMALL_FRAME
+									  : LARGE_FRAME;
+}
+
+/* With as many frames as the limit of locked memory lets, unless somebody named their number. */
+static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, struct accel_err *err)
+{
+	struct xdp_socket *s = &x->sockets[x->n_sockets];
+	struct accel_xsk_request rq = {
+		.name = x->rq.name,
+		.ifindex = d->link.ifindex,
+		.queue = queue,
+		.frame_len = frame_len(x, d),
+		.n_rx_frames = x->opt.n_frames,
+		.n_tx_frames = x->n_sockets == 0 ? x->opt.n_tx_frames : 0,
+		.zc = x->opt.zc,
+		.has_fragments = d->has_fragments,
+	};
+	int r;
+
+	if (x->n_sockets == XDP_MAX_SOCKETS)
+		return accel_fail(err, -E2BIG, "%s: has over %d queues (name some: %s@q0-7)",
+				  x->rq.name, XDP_MAX_SOCKETS, x->rq.name);
+	memset(s, 0, sizeof(*s));
+	s->queue = queue;
+	s->device = (unsigned)(d - x->devices);
+	while ((r = accel_xsk_open(&s->xsk, &rq, err)) == -ENOBUFS && !x->opt.n_must_fit &&
+	       rq.n_rx_frames > 64)
+		rq.n_rx_frames /= 2;
+	if (r < 0)
+		return r;
+	x->n_sockets++;
+	d->n_sockets++;
+	return 0;
+}
+
+static int open_named_queues(struct xdp *x, struct xdp_device *d, const struct accel_iface *iface,
+			     struct accel_err *err)
+{
+	for (unsigned i = 0; i < iface->n_queues; i++)
+		for (uint32_t q = iface->queues[i].first; q <= iface->queues[i].last; q++) {
+			int r = open_socket(x, d, q, err);
+
+			if (r < 0)
+				return r;
+		}
+	return 0;
+}
+
+/* More queues may have been made than are in use: the kernel refuses the first that is not. */
+static int open_sockets(struct xdp *x, struct xdp_device *d, const struct accel_iface *iface,
+			struct accel_err *err)
+{
+	d->first = x->n_sockets;
+	if (iface->n_queues)
+		return open_named_queues(x, d, iface, err);
+	for (uint32_t q = 0; q < d->host.n_rx_queues; q++) {
+		int r = open_socket(x, d, q, err);
+
+		if (r == -EINVAL && q > 0)
+			return 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static uint32_t map_len(const struct xdp *x, const struct xdp_device *d)
+{
+	uint32_t last = d->host.n_rx_queues ? d->host.n_rx_queues - 1 : 0;
+
+	for (unsigned i = 0; i < d->n_sockets; i++)
+		last = ACCEL_MAX(last, x->sockets[d->first + i].queue);
+	return last + 1;
+}
+
+/* ---- the program ---- */
+
+/* Somebody's program is there: whose? */
+static int explain_occupied(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	struct accel_bpf_info info = {.name = "?"};
+	struct accel_host host = d->host;
+
+	accel_host_look(d->link.name, d->link.ifindex, &host, NULL);
+	accel_bpf_prog_info_by_id(host.xdp_prog_id, &info);
+	return accel_fail(err, -EBUSY,
+			  "%s: '%s' has the XDP program %u '%s' of another process (end that "
+			  "process, 'ip link set dev %s xdp off', or use afpacket:%s)",
+			  x->rq.name, d->link.name, host.xdp_prog_id, info.name, d->link.name,
+			  d->link.name);
+}
+
+static int explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_err *err)
+{
+	if (r == -EBUSY || r == -EEXIST)
+		return explain_occupied(x, d, err);
+	if (r == -ENOSPC)
+		return accel_fail(err, r,
+				  "%s: the peer of '%s' has more transmit queues than '%s' has "
+				  "receive queues (ethtool -L, or numtxqueues of the peer)",
+				  x->rq.name, d->link.name, d->link.name);
+	if (r == -ERANGE)
+		return accel_fail(
+			err, r,
+			"%s: the MTU of %u is too large for the driver's XDP (ip link set "
+			"%s mtu 1500, or attach=generic)",
+			x->rq.name, d->link.mtu, d->link.name);
+	return accel_fail_sys(err, r, "%s: cannot attach an XDP program to '%s'", x->rq.name,
+			      d->link.name);
+}
+
+/* Load for this way of attaching, and attach. */
+static int try_attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	int r = xdp_load_program(x, d, err);
+
+	if (r < 0)
+		return r;
+	d->prog_fd = r;
+	d->link_fd = accel_bpf_link_open(d->prog_fd, d->link.ifindex, d->attach);
+	if (d->link_fd >= 0)
+		return 0;
+	close(d->prog_fd);
+	d->prog_fd = -1;
+	return explain_attach(x, d, d->link_fd, err);
+}
+
+/* The driver with its knowledge of tags, the driver without, the stack's own XDP. */
+static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	int r = -EOPNOTSUPP;
+
+	d->attach = ACCEL_ATTACH_NATIVE;
+	d->asks_vlan = x->opt.try_native && x->kfunc_ids[ACCEL_KFUNC_VLAN_TAG];
+	if (d->asks_vlan && (r = try_attach(x, d, err)) == 0)
+		return 0;
+	d->asks_vlan = false;
+	if (x->opt.try_native && r != -EBUSY && (r = try_attach(x, d, err)) == 0)
+		return 0;
+	d->attach = ACCEL_ATTACH_GENERIC;
+	return x->opt.try_generic && r != -EBUSY ? try_attach(x, d, err) : r;
+}
+
+int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
+{
+	const struct accel_iface *iface = &x->rq.dev->ifaces[i];
+	struct xdp_device *d = &x->devices[i];
+	int r;
+
+	d->sockets_fd = d->prog_fd = d->link_fd = -1;
+	x->n_devices = i + 1;
+	if ((r = accel_link_get(x->side.fd, iface->name, &d->link, err)) < 0)
+		return r;
+	if (!d->link.is_up)
+		return accel_fail(err, -ENETDOWN, "%s: That device is not up (ip link set %s up)",
+				  d->link.name, d->link.name);
+	if ((r = accel_host_look(iface->name, d->link.ifindex, &d->host, err)) < 0 ||
+	    (r = check_host(x, d, err)) < 0)
+		return r;
+	d->has_fragments =
+		x->has_frags && d->link.mtu + LINK_LEN + ACCEL_XSK_HEADROOM > frame_len(x, d);
+	d->sockets_fd = accel_bpf_map_open(x->rq.name, ACCEL_MAP_SOCKETS,
+					   ACCEL_MAX(map_len(x, d), 256u), err);
+	if (d->sockets_fd < 0)
+		return d->sockets_fd;
+	/* Before the sockets: a driver may rebuild its queues for a program. */
+	if ((r = attach(x, d, err)) < 0 || (r = open_sockets(x, d, iface, err)) < 0)
+		return r;
+	if (!x->rq.promisc)
+		return 0;
+	r = accel_psock_set_promisc(&x->side, d->link.ifindex);
+	return r < 0 ? accel_fail_sys(err, r, "%s: cannot be made promiscuous", d->link.name) : 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The program first: no packet is on its way to a socket that closes. */
+void xdp_device_close(struct xdp *x, struct xdp_device *d)
+{
+	close_fd(&d->link_fd);
+	close_fd(&d->prog_fd);
+	close_fd(&d->sockets_fd);
+	for (unsigned i = 0; i < d->n_sockets; i++)
+		accel_xsk_close(&x->sockets[d->first + i].xsk);
+	d->n_sockets = 0;
+}

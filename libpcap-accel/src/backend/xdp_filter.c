@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_filter.c - which program runs on the devices, and since when.
+ *
+ * A new filter is a new program that replaces the old one at once; first all are loaded, then all
+ * are replaced. Packets that are in the rings by then have met the old one: they are judged once
+ * more while they are read, until one comes that was stamped after the change.
+ *
+ * Threads: the handle's. */
+#include "backend/xdp.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* From its stamp to the ring a packet takes microseconds; this is the worst case, generously. */
+#define SETTLE_NS (20 * UINT64_C(1000000))
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct accel_xdp_spec *spec,
+			   struct sock_filter **keep)
+{
+	int r;
+
+	*keep = NULL;
+	if (!x->opt.force)
+		return 0;
+	r = accel_xdp_keep_rules(&d->host.local, keep, &spec->n_keep);
+	spec->keep = *keep;
+	return r;
+}
+
+int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err)
+{
+	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd};
+	struct accel_ebpf_prog prog = {0};
+	struct accel_bpf_load load = {.name = x->rq.name,
+				      .prog = &prog,
+				      .map_fds = map_fds,
+				      .kfunc_ids = x->kfunc_ids,
+				      .flags = (d->has_fragments ? ACCEL_PROG_HAS_FRAGS : 0) |
+					       (d->asks_vlan ? ACCEL_PROG_DEV_BOUND : 0),
+				      .ifindex = d->asks_vlan ? d->link.ifindex : 0};
+	struct accel_xdp_spec spec = {.filter = x->filter,
+				      .n_filter = x->n_filter,
+				      .action = ACCEL_XDP_DIVERT,
+				      .rest = x->is_armed ? x->opt.rest : ACCEL_XDP_PASS,
+				      .clock = ACCEL_XDP_CLOCK_MONOTONIC,
+				      .asks_vlan = d->asks_vlan,
+				      .has_fragments = d->has_fragments,
+				      .by_helper = x->by_helper,
+				      .has_mac = d->host.has_mac};
+	struct sock_filter *keep;
+	int r;
+
+	memcpy(spec.mac, d->host.mac, sizeof(spec.mac));
+	r = make_keep_rules(x, d, &spec, &keep);
+	r = r < 0 ? accel_fail_sys(err, r, "%s", x->rq.name)
+		  : accel_xdp_generate(&spec, &prog, err);
+	free(keep);
+	if (r == 0)
+		r = accel_bpf_prog_open(&load, err);
+	accel_ebpf_prog_fini(&prog);
+	return r;
+}
+
+/* Load a program for each device, then put them all in the place of the old ones. */
+static int replace_programs(struct xdp *x, struct accel_err *err)
+{
+	int fds[ACCEL_MAX_IFACES];
+	unsigned n = 0;
+	int r = 0;
+
+	while (n < x->n_devices && (r = xdp_load_program(x, &x->devices[n], err)) >= 0)
+		fds[n++] = r;
+	for (unsigned i = 0; i < n; i++) {
+		struct xdp_device *d = &x->devices[i];
+
+		if (r >= 0) {
+			r = accel_bpf_link_update(d->link_fd, fds[i]);
+			if (r < 0)
+				accel_fail_sys(err, r, "%s: cannot replace the XDP program",
+					       d->link.name);
+		}
+		if (r >= 0) {
+			close(d->prog_fd);
+			d->prog_fd = fds[i];
+		} else {
+			close(fds[i]);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Where packets that nobody matches are dropped, that begins now too. */
+void xdp_arm(struct xdp *x)
+{
+	if (x->is_armed)
+		return;
+	x->is_armed = true;
+	for (unsigned i = 0; i < x->n_devices; i++) {
+		const struct xdp_device *d = &x->devices[i];
+
+		for (unsigned k = 0; k < d->n_sockets; k++) {
+			const struct xdp_socket *s = &x->sockets[d->first + k];
+
+			accel_bpf_map_set(d->sockets_fd, s->queue, &s->xsk.fd);
+		}
+	}
+	if (x->opt.rest != ACCEL_XDP_PASS)
+		replace_programs(x, NULL);
+}
+
+/* Packets go to the host again. */
+void xdp_disarm(struct xdp *x)
+{
+	for (unsigned i = 0; x->is_armed && i < x->n_devices; i++) {
+		const struct xdp_device *d = &x->devices[i];
+
+		for (unsigned k = 0; k < d->n_sockets; k++)
+			accel_bpf_map_remove(d->sockets_fd, x->sockets[d->first + k].queue);
+	}
+	x->is_armed = false;
+}
+
+/* Does it keep less than the snaplen of some packets? */
+static bool filter_cuts(const struct sock_filter *insns, unsigned n, uint32_t snaplen)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (insns[i].code == (BPF_RET | BPF_A) ||
+		    (insns[i].code == (BPF_RET | BPF_K) && insns[i].k && insns[i].k < snaplen))
+			return true;
+	return false;
+}
+
+int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err)
+{
+	struct xdp *x = st;
+	struct sock_filter *old = x->filter;
+	unsigned n_old = x->n_filter;
+	int r = accel_bpf_compose(&x->guard, insns, n, x->rq.snaplen, &x->filter, &x->n_filter);
+
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s: the filter", x->rq.name);
+	r = replace_programs(x, err);
+	if (r < 0) {
+		free(x->filter);
+		x->filter = old;
+		x->n_filter = n_old;
+		return r;
+	}
+	free(old);
+	x->cuts = filter_cuts(x->filter, x->n_filter, x->rq.snaplen);
+	x->settled_ns = monotonic_ns() + SETTLE_NS;
+	xdp_arm(x);
+	return 0;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_read.c - from descriptors to packets, in order of time.
+ *
+ * The place is kept in the state, not on the stack: a callback may come back in, or never return. A
+ * packet that the program has is in a frame that is ours; it goes back to the kernel when the next
+ * one is asked for.
+ *
+ * Threads: the handle's. */
+#include "backend/xdp.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <arpa/inet.h>
+#include <string.h>
+#include <time.h>
+
+#define TAG_LEN	      4
+#define SUBMIT_EVERY  64 /* frames */
+#define CLOCK_GOOD_NS 1000
+#define CLOCK_TRY_NS  100000
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* The host's clock may be set or slewed: with each reading the difference is taken anew. Of three
+ * tries the one counts during which the least time went by, as we may be interrupted between the
+ * two clocks; where all took long, the old difference is better. */
+static void set_clock(struct xdp *x)
+{
+	uint64_t best = x->clock_offset_ns ? CLOCK_TRY_NS : UINT64_MAX;
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t before = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME);
+		uint64_t took = now_ns(CLOCK_MONOTONIC) - before;
+
+		if (took < best) {
+			best = took;
+			x->clock_offset_ns = real - before - took / 2;
+		}
+		if (took < CLOCK_GOOD_NS)
+			return;
+	}
+}
+
+bool xdp_is_ready(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		if (accel_xsk_ready(&x->sockets[i].xsk))
+			return true;
+	return false;
+}
+
+static void submit(struct xdp_socket *s)
+{
+	if (s->n_behind)
+		accel_xsk_submit(&s->xsk);
+	s->n_behind = 0;
+}
+
+static void submit_all(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		submit(&x->sockets[i]);
+}
+
+/* The frames of the packet at the socket's place are done with. */
+static void give_back(struct xdp_socket *s)
+{
+	for (uint32_t i = 0; i < s->n_descs; i++)
+		accel_xsk_give_back(&s->xsk, accel_xsk_desc(&s->xsk, i)->addr);
+	accel_xsk_take(&s->xsk, s->n_descs);
+	s->n_behind += s->n_descs;
+	s->is_peeked = false;
+	if (s->n_behind >= SUBMIT_EVERY)
+		submit(s);
+}
+
+static void give_back_lent(struct xdp *x)
+{
+	struct xdp_socket *s = x->lent;
+
+	x->lent = NULL;
+	if (s)
+		give_back(s);
+}
+
+static struct accel_xdp_meta *meta_of(const struct xdp_socket *s)
+{
+	uint8_t *data = accel_xsk_data(&s->xsk, accel_xsk_desc(&s->xsk, 0));
+
+	return (struct accel_xdp_meta *)(data - sizeof(struct accel_xdp_meta));
+}
+
+/* Is a whole packet at the socket's place? If so its frames are counted and its time is known. */
+static bool peek(struct xdp_socket *s)
+{
+	uint32_t n_ready = accel_xsk_ready(&s->xsk), n = 0;
+	const struct accel_xdp_meta *meta;
+
+	if (s->is_peeked)
+		return true;
+	if (n_ready == 0)
+		return false;
+	while (n < n_ready && accel_xsk_desc(&s->xsk, n)->options & ACCEL_XSK_CONTINUES)
+		n++;
+	if (n == n_ready) /* the last part is there, but not seen yet: parts come together */
+		return false;
+	s->n_descs = n + 1;
+	meta = meta_of(s);
+	s->time_ns = meta->magic == ACCEL_XDP_META_MAGIC ? meta->time_ns : now_ns(CLOCK_MONOTONIC);
+	s->is_peeked = true;
+	return true;
+}
+
+/* The socket with the oldest packet; NULL: there is none. */
+static struct xdp_socket *oldest(struct xdp *x)
+{
+	struct xdp_socket *best = NULL;
+
+	for (unsigned i = 0; i < x->n_sockets; i++) {
+		struct xdp_socket *s = &x->sockets[i];
+
+		if (peek(s) && (!best || s->time_ns < best->time_ns))
+			best = s;
+	}
+	return best;
+}
+
+/* A packet of several frames, one behind the other. */
+static uint8_t *put_together(struct xdp *x, const struct xdp_socket *s, uint32_t *len)
+{
+	uint8_t *at = x->whole + TAG_LEN;
+
+	*len = 0;
+	for (uint32_t i = 0; i < s->n_descs; i++) {
+		const struct xdp_desc *desc = accel_xsk_desc(&s->xsk, i);
+
+		if (*len + desc->len > XDP_MAX_PACKET - TAG_LEN)
+			break;
+		memcpy(at + *len, accel_xsk_data(&s->xsk, desc), desc->len);
+		*len += desc->len;
+	}
+	return at;
+}
+
+static uint32_t packet_type(const struct xdp_device *d, const uint8_t *data)
+{
+	static const uint8_t all[ETH_ALEN] = {255, 255, 255, 255, 255, 255};
+
+	if (data[0] & 1)
+		return memcmp(data, all, ETH_ALEN) ? PACKET_MULTICAST : PACKET_BROADCAST;
+	return memcmp(data, d->host.mac, ETH_ALEN) ? PACKET_OTHERHOST : PACKET_HOST;
+}
+
+/* A filter's verdict on a packet whose tag is still out, as in the program: bytes to keep. */
+static uint32_t judge(const struct xdp *x, const struct xdp_socket *s, const uint8_t *data,
+		      uint32_t len)
+{
+	const struct accel_xdp_meta *meta = meta_of(s);
+	bool has_tag = meta->magic == ACCEL_XDP_META_MAGIC && meta->tpid;
+	const struct xdp_device *d = &x->devices[s->device];
+	struct accel_bpf_aux aux = {
+		.ifindex = (uint32_t)d->link.ifindex,
+		.pkttype = packet_type(d, data),
+		.queue = s->queue + 1,
+		.hatype = 1,
+		.vlan_present = has_tag,
+		.vlan_tci = has_tag ? meta->tci : 0,
+		.vlan_tpid = has_tag ? ntohs(meta->tpid) : 0,
+		.net_offset = ETH_HLEN,
+	};
+
+	return accel_bpf_run(x->filter, data, len, len, &aux);
+}
+
+/* Make *hdr and *data of the packet at the socket's place. False: it is not for the program. */
+static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr *hdr,
+			uint8_t **data)
+{
+	const struct xdp_desc *desc = accel_xsk_desc(&s->xsk, 0);
+	struct accel_xdp_meta meta = *meta_of(s);
+	uint64_t time_ns = s->time_ns + x->clock_offset_ns;
+	uint32_t len = desc->len, keep = x->rq.snaplen;
+
+	*data = accel_xsk_data(&s->xsk, desc);
+	if (ACCEL_UNLIKELY(s->n_descs > 1))
+		*data = put_together(x, s, &len);
+	if (ACCEL_UNLIKELY(x->cuts || x->settled_ns)) {
+		if (s->time_ns > x->settled_ns)
+			x->settled_ns = 0;
+		keep = x->filter ? ACCEL_MIN(judge(x, s, *data, len), keep) : keep;
+		if (keep == 0)
+			return false;
+	}
+	/* Frames are used again: what is here now must not pass for the next packet's. */
+	meta_of(s)->magic = 0;
+	if (meta.magic == ACCEL_XDP_META_MAGIC && meta.tpid && len >= 2 * ETH_ALEN) {
+		uint16_t tag[2] = {meta.tpid, htons(meta.tci)};
+
+		memmove(*data - TAG_LEN, *data, 2 * ETH_ALEN);
+		*data -= TAG_LEN;
+		memcpy(*data + 2 * ETH_ALEN, tag, sizeof(tag));
+		len += TAG_LEN;
+		keep = keep > UINT32_MAX - TAG_LEN ? keep : keep + TAG_LEN;
+	}
+	hdr->ts.tv_sec = (time_t)(time_ns / 1000000000u);
+	hdr->ts.tv_usec = (suseconds_t)(time_ns % 1000000000u / (x->rq.nano ? 1 : 1000));
+	hdr->caplen = ACCEL_MIN(ACCEL_MIN(len, keep), x->rq.snaplen);
+	hdr->len = len;
+	return true;
+}
+
+/* The next packet, lent: 1, 0 if none is there. */
+static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
+{
+	struct xdp_socket *s;
+
+	give_back_lent(x);
+	while ((s = oldest(x))) {
+		if (make_packet(x, s, hdr, data)) {
+			x->lent = s;
+			accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
+			return 1;
+		}
+		meta_of(s)->magic = 0;
+		give_back(s);
+	}
+	return 0;
+}
+
+/* At most as many as the rings hold: "what is there now" must end under full load. */
+int xdp_read(void *st, int max, accel_sink sink, unsigned char *user)
+{
+	struct xdp *x = st;
+	uint64_t there = (uint64_t)x->n_sockets * (x->sockets[0].xsk.rx.mask + 1);
+	int room = max > 0 ? max : (int)ACCEL_MIN(there, (uint64_t)INT_MAX), n = 0;
+	struct accel_pkthdr hdr;
+	uint8_t *data;
+
+	if (accel_load_relaxed(x->rq.stop))
+		return -EINTR;
+	xdp_arm(x);
+	set_clock(x);
+	while (n < room && take(x, &hdr, &data)) {
+		n++;
+		sink(user, &hdr, data);
+		/* Relaxed: pairs with the store in accel_handle_break(); only the flag is passed.
+		 * */
+		if (ACCEL_UNLIKELY(accel_load_relaxed(x->rq.stop)))
+			return -EINTR;
+	}
+	give_back_lent(x);
+	submit_all(x);
+	x->was_busy |= n > 0;
+	return n;
+}
+
+int xdp_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data)
+{
+	struct xdp *x = st;
+	uint8_t *found;
+
+	if (accel_load_relaxed(x->rq.stop))
+		return -EINTR;
+	xdp_arm(x);
+	if (!x->lent)
+		set_clock(x);
+	if (!take(x, hdr, &found)) {
+		submit_all(x);
+		return 0;
+	}
+	*data = found;
+	x->was_busy = true;
+	return 1;
+}

@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_xdp_engine.c - the AF_XDP engine by its ops table, on a veth pair in a network namespace of
+ * this process: what is taken and when, what the host keeps, filters, queues in order of time,
+ * tags, long packets, sending, refusals, and that nothing is left.
+ *
+ * Needs root; without it every test is skipped and says why. */
+#include "test_xdp.h"
+#include "test_xdp_tags.h"
+
+#include "backend/xdp.h"
+#include "spec/option.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#define BE	&accel_backend_xdp
+#define JUMBO	9000
+#define WAIT_MS 5000
+#define SEEN	256
+
+static unsigned ours, theirs; /* the pair; 0: there is none */
+
+static const struct sock_filter udp_only[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, 262144),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
+struct packet {
+	struct accel_pkthdr hdr;
+	uint8_t data[JUMBO + 64];
+};
+
+struct capture {
+	void *st;
+	struct accel_device dev;
+	struct accel_settings set;
+	struct accel_request rq;
+	int stop;
+	struct accel_err err;
+	int peer, host; /* packet sockets: at the other end, and where the host would receive */
+	unsigned n;
+	struct packet seen[SEEN];
+};
+
+static int open_socket(unsigned ifindex)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				 .sll_protocol = htons(ETH_P_ALL),
+				 .sll_ifindex = (int)ifindex};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
+	int on = 1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static unsigned drain(int fd)
+{
+	unsigned n = 0;
+	char byte;
+
+	while (recv(fd, &byte, 1, 0) >= 0)
+		n++;
+	return n;
+}
+
+static void make_frame(uint8_t *frame, unsigned len, unsigned seed)
+{
+	static const uint8_t head[] = {2, 0, 0,	   0, 0, 1, 2, 0, 0, 0, 0, 2,
+				       8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 9, IPPROTO_UDP};
+
+	for (unsigned i = 0; i < len; i++)
+		frame[i] = (uint8_t)(i * 7 + seed);
+	memcpy(frame, head, sizeof(head));
+}
+
+static void send_frame(const struct capture *c, const uint8_t *frame, unsigned len)
+{
+	assert_int_equal(send(c->peer, frame, len, 0), len);
+}
+
+/* 0, or the engine's refusal with its text in c->err. */
+static int try_open(struct capture *c, const char *name)
+{
+	int r;
+
+	memset(c, 0, sizeof(*c));
+	accel_settings_init(&c->set);
+	if (accel_device_parse(name, &c->dev, &c->err) ||
+	    accel_device_put_options(&c->dev, name, &c->set, &c->err))
+		fail_msg("%s", c->err.text);
+	c->rq = (struct accel_request){.name = name,
+				       .dev = &c->dev,
+				       .set = &c->set,
+				       .link_type = 1,
+				       .snaplen = 262144,
+				       .buffer_len = 2 << 20,
+				       .promisc = true,
+				       .stop = &c->stop};
+	c->st = calloc(1, (BE)->state_size);
+	r = (BE)->open(c->st, &c->rq, &c->err);
+	if (r < 0) {
+		free(c->st);
+		accel_device_fini(&c->dev);
+		accel_settings_fini(&c->set);
+	}
+	return r;
+}
+
+static void sink(unsigned char *user, const struct accel_pkthdr *hdr, const unsigned char *data)
+{
+	struct capture *c = (struct capture *)user;
+
+	assert_true(c->n < SEEN && hdr->caplen <= sizeof(c->seen[0].data));
+	c->seen[c->n].hdr = *hdr;
+	memcpy(c->seen[c->n++].data, data, hdr->caplen);
+}
+
+/* Read until `n` packets are there, or none comes any more. */
+static unsigned read_n(struct capture *c, unsigned n, int ms)
+{
+	c->n = 0;
+	while (c->n < n) {
+		int r = (BE)->wait(c->st, ms, -1, &c->err);
+
+		if (r < 0)
+			fail_msg("%s", c->err.text);
+		r = (BE)->read(c->st, (int)(n - c->n), sink, (unsigned char *)c);
+		assert_true(r >= 0);
+		if (r == 0 && ms < WAIT_MS)
+			break;
+	}
+	return c->n;
+}
+
+/* Without a filter, so that it arms by reading. */
+static void wait_for_link(struct capture *c)
+{
+	uint8_t frame[60];
+	unsigned n = 0;
+
+	make_frame(frame, sizeof(frame), 0);
+	for (unsigned tries = 0; n == 0 && tries < WAIT_MS / 20; tries++) {
+		send_frame(c, frame, sizeof(frame));
+		n = read_n(c, 1, 20);
+	}
+	assert_int_equal(n, 1);
+	while (read_n(c, SEEN, 100))
+		;
+	drain(c->host);
+	drain(c->peer);
+}
+
+static void open_capture(struct capture *c, const char *name)
+{
+	if (try_open(c, name))
+		fail_msg("%s", c->err.text);
+	c->peer = open_socket(theirs);
+	c->host = open_socket(ours);
+}
+
+static void close_capture(struct capture *c)
+{
+	(BE)->close(c->st);
+	free(c->st);
+	accel_device_fini(&c->dev);
+	accel_settings_fini(&c->set);
+	close(c->peer);
+	close(c->host);
+}
+
+static void set_filter(struct capture *c, const struct sock_filter *insns, unsigned n)
+{
+	if ((BE)->set_filter(c->st, insns, n, &c->err))
+		fail_msg("%s", c->err.text);
+}
+
+static void need_veth(void)
+{
+	need_bpf();
+	if (!ours) {
+		print_message("skipped: no network namespace, or no veth pair\n");
+		skip();
+	}
+}
+
+/* Does the host get it within a moment? */
+static bool host_gets(const struct capture *c, int ms)
+{
+	struct pollfd pfd = {.fd = c->host, .events = POLLIN};
+
+	return poll(&pfd, 1, ms) == 1 && drain(c->host) > 0;
+}
+
+/* Before the first filter or read the host gets all; then what the filter rejects; after close
+ * all. */
+static void test_arming(void **state)
+{
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned tries = 0; !host_gets(&c, 20) && tries < WAIT_MS / 20; tries++)
+		send_frame(&c, frame, sizeof(frame));
+	for (unsigned i = 0; i < 20; i++) {
+		send_frame(&c, frame, sizeof(frame));
+		assert_true(host_gets(&c, WAIT_MS));
+	}
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_false(host_gets(&c, 0));
+	frame[23] = IPPROTO_TCP;
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	assert_int_equal(read_n(&c, 1, 20), 0);
+	(BE)->close(c.st);
+	frame[23] = IPPROTO_UDP;
+	for (unsigned tries = 0; !host_gets(&c, 20) && tries < WAIT_MS / 20; tries++)
+		send_frame(&c, frame, sizeof(frame));
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	free(c.st);
+	accel_device_fini(&c.dev);
+	accel_settings_fini(&c.set);
+	close(c.peer);
+	close(c.host);
+}
+
+/* Bytes, lengths and times are right; times do not go back. */
+static void test_packets(void **state)
+{
+	struct capture c;
+	uint8_t frame[1500];
+	struct timespec before, after;
+	struct accel_stats stats;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned len = 60 + i * 13 % 1440;
+		const struct accel_pkthdr *hdr = &c.seen[0].hdr;
+
+		make_frame(frame, len, i);
+		clock_gettime(CLOCK_REALTIME, &before);
+		send_frame(&c, frame, len);
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		clock_gettime(CLOCK_REALTIME, &after);
+		assert_int_equal(hdr->caplen, len);
+		assert_int_equal(hdr->len, len);
+		assert_memory_equal(c.seen[0].data, frame, len);
+		/* Two clocks were read one after the other: a microsecond is not worth a word. */
+		assert_true(hdr->ts.tv_sec * 1000000l + hdr->ts.tv_usec + 1000 >=
+			    before.tv_sec * 1000000l + before.tv_nsec / 1000);
+		assert_true(hdr->ts.tv_sec * 1000000l + hdr->ts.tv_usec <=
+			    after.tv_sec * 1000000l + after.tv_nsec / 1000 + 1000);
+	}
+	(BE)->stats(c.st, &stats);
+	assert_true(stats.delivered >= 3001);
+	assert_int_equal(stats.received, stats.delivered);
+	assert_int_equal(stats.dropped, 0);
+	close_capture(&c);
+}
+
+/* A lent packet stays as it is until the next one is asked for. */
+static void test_next(void **state)
+{
+	struct accel_pkthdr hdr;
+	const unsigned char *data;
+	struct capture c;
+	uint8_t frames[3][100];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	for (unsigned round = 0; round < 500; round++) {
+		for (unsigned i = 0; i < 3; i++) {
+			make_frame(frames[i], 100, round * 3 + i);
+			send_frame(&c, frames[i], 100);
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			while (!(BE)->next(c.st, &hdr, &data))
+				assert_int_equal((BE)->wait(c.st, WAIT_MS, -1, &c.err), 1);
+			assert_int_equal(hdr.caplen, 100);
+			assert_memory_equal(data, frames[i], 100);
+		}
+	}
+	assert_int_equal((BE)->next(c.st, &hdr, &data), 0);
+	close_capture(&c);
+}
+
+/* Until n packets are in the rings, however they are divided. */
+static void wait_arrived(const struct xdp *x, unsigned n)
+{
+	unsigned there = 0;
+
+	for (unsigned tries = 0; there < n && tries < WAIT_MS; tries++) {
+		there = 0;
+		for (unsigned i = 0; i < x->n_sockets; i++)
+			there += accel_load_acquire(x->sockets[i].xsk.rx.producer) -
+				 x->sockets[i].xsk.rx.mine;
+		if (there < n)
+			usleep(1000);
+	}
+	assert_int_equal(there, n);
+}
+
+/* What lay in the ring when the filter came is judged by the new one. */
+static void test_old_packets(void **state)
+{
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned i = 0; i < 10; i++) {
+		frame[23] = i & 1 ? IPPROTO_TCP : IPPROTO_UDP;
+		send_frame(&c, frame, sizeof(frame));
+	}
+	wait_arrived(c.st, 10);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	assert_int_equal(read_n(&c, 5, WAIT_MS), 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(c.seen[i].data[23], IPPROTO_UDP);
+	assert_int_equal(read_n(&c, 1, 50), 0);
+	close_capture(&c);
+}
+
+/* The filter's own snaplen, and one that cannot be had, which leaves the old one. */
+static void test_filters(void **state)
+{
+	static const struct sock_filter cut = BPF_STMT(BPF_RET | BPF_K, 40);
+	static const struct sock_filter hash[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RXHASH)),
+		BPF_STMT(BPF_RET | BPF_A, 0)};
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	set_filter(&c, &cut, 1);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.caplen, 40);
+	assert_int_equal(c.seen[0].hdr.len, 60);
+	assert_int_equal((BE)->set_filter(c.st, hash, 2, &c.err), -EOPNOTSUPP);
+	assert_memory_equal(c.err.text, "filter: instruction 0 reads the receive hash", 44);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.caplen, 40);
+	set_filter(&c, NULL, 0);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.caplen, 60);
+	close_capture(&c);
+}
+
+/* Queues that something came through. */
+static unsigned n_used(const struct xdp *x)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		n += x->sockets[i].xsk.rx.mine > 0;
+	return n;
+}
+
+/* Four queues, one order: that of the times. */
+static void test_queues(void **state)
+{
+	struct capture c;
+	uint8_t frame[60];
+	char text[256];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	(BE)->describe(c.st, text, sizeof(text));
+	assert_string_equal(text, "native XDP, copied, 4 queues of 1024 frames of 2048 bytes, tags "
+				  "from the device");
+	wait_for_link(&c);
+	for (unsigned round = 0; round < 20; round++) {
+		long last = 0;
+
+		for (unsigned i = 0; i < 40; i++) {
+			make_frame(frame, sizeof(frame), i);
+			frame[26] = (uint8_t)i; /* the flow chooses the queue */
+			send_frame(&c, frame, sizeof(frame));
+		}
+		wait_arrived(c.st, 40);
+		assert_int_equal(read_n(&c, 40, WAIT_MS), 40);
+		for (unsigned i = 0; i < 40; i++) {
+			long at = c.seen[i].hdr.ts.tv_sec * 1000000l + c.seen[i].hdr.ts.tv_usec;
+
+			assert_true(at >= last);
+			last = at;
+		}
+	}
+	assert_true(n_used(c.st) > 1); /* or there was nothing to put in order */
+	close_capture(&c);
+}
+
+static void test_one_queue(void **state)
+{
+	struct capture c;
+	char text[256];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx@q1-2");
+	(BE)->describe(c.st, text, sizeof(text));
+	assert_string_equal(text, "native XDP, copied, 2 queues of 1024 frames of 2048 bytes, tags "
+				  "from the device");
+	close_capture(&c);
+	/* Of four queues that were made, two are in use. */
+	if (system("ethtool -L accelx rx 2 tx 2 && ethtool -L accely rx 2 tx 2") == 0) {
+		open_capture(&c, "xdp:accelx");
+		(BE)->describe(c.st, text, sizeof(text));
+		assert_string_equal(text, "native XDP, copied, 2 queues of 1024 frames of 2048 "
+					  "bytes, tags from the device");
+		close_capture(&c);
+		assert_int_equal(system("ethtool -L accelx rx 4 tx 4 && "
+					"ethtool -L accely rx 4 tx 4"),
+				 0);
+	}
+	assert_int_equal(try_open(&c, "xdp:accelx@q9"), -EINVAL);
+	assert_string_equal(c.err.text, "xdp:accelx@q9: cannot bind to queue 9: Invalid argument");
+}
+
+/* A tag that the device took off is put back, and the filter has seen it. */
+static void test_tag(void **state)
+{
+	static const struct sock_filter tag_100[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_VLAN_TAG)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 100, 0, 1), BPF_STMT(BPF_RET | BPF_K, 62),
+		BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct capture c;
+	uint8_t frame[60];
+	int pusher;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	set_filter(&c, tag_100, ACCEL_ARRAY_LEN(tag_100));
+	pusher = push_tags(theirs, 0x6064);
+	assert_true(pusher >= 0);
+	make_frame(frame, sizeof(frame), 1);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.len, 64);
+	assert_int_equal(c.seen[0].hdr.caplen, 64); /* the filter kept 62 without the tag */
+	assert_memory_equal(c.seen[0].data, frame, 12);
+	assert_memory_equal(c.seen[0].data + 12, "\x81\x00\x60\x64", 4);
+	assert_memory_equal(c.seen[0].data + 16, frame + 12, 48);
+	close(pusher);
+	pusher = push_tags(theirs, 0x6065);
+	drain(c.host);
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	assert_int_equal(read_n(&c, 1, 20), 0);
+	close(pusher);
+	close_capture(&c);
+}
+
+static void test_jumbo(void **state)
+{
+	struct capture c;
+	uint8_t frame[JUMBO];
+
+	(void)state;
+	need_veth();
+	assert_int_equal(system("ip link set accelx mtu 9000 && ip link set accely mtu 9000"), 0);
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	for (unsigned len = 60; len < JUMBO; len += 777) {
+		make_frame(frame, len, len);
+		send_frame(&c, frame, len);
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		assert_int_equal(c.seen[0].hdr.len, len);
+		assert_int_equal(c.seen[0].hdr.caplen, len);
+		assert_memory_equal(c.seen[0].data, frame, len);
+	}
+	close_capture(&c);
+	assert_int_equal(system("ip link set accelx mtu 1500 && ip link set accely mtu 1500"), 0);
+}
+
+static void test_inject(void **state)
+{
+	struct capture c;
+	uint8_t frame[200], got[2048];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct pollfd pfd = {.fd = c.peer, .events = POLLIN};
+
+		make_frame(frame, sizeof(frame), i);
+		assert_int_equal((BE)->inject(c.st, frame, sizeof(frame), &c.err), sizeof(frame));
+		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		assert_int_equal(recv(c.peer, got, sizeof(got), 0), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+	}
+	assert_int_equal((BE)->inject(c.st, got, 2000, &c.err), -EMSGSIZE);
+	close_capture(&c);
+}
+
+/* Each refusal in its words; the interface is as it was. */
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *device, *before, *after;
+		int r;
+		const char *text;
+	} cases[] = {
+		{"xdp:lo", "ip link set lo up", "true", -EINVAL,
+		 "xdp:lo: nothing arrives at a loopback interface before the stack (would be: "
+		 "afpacket:lo)"},
+		{"xdp:accelx", "ip addr add 10.1.2.3/24 dev accelx", "ip addr flush dev accelx",
+		 -EBUSY,
+		 "xdp:accelx: would take packets from this host's own 'accelx': it has the address "
+		 "10.1.2.3 (would be: an interface without one, afpacket:accelx, or divert=force)"},
+		{"xdp:accelx", "ip link set accelx down", "ip link set accelx up", -ENETDOWN,
+		 "accelx: That device is not up (ip link set accelx up)"},
+	};
+	struct capture c;
+
+	(void)state;
+	need_veth();
+	for (unsigned i = 0; i < ACCEL_ARRAY_LEN(cases); i++) {
+		assert_int_equal(system(cases[i].before), 0);
+		assert_int_equal(try_open(&c, cases[i].device), cases[i].r);
+		assert_string_equal(c.err.text, cases[i].text);
+		assert_int_equal(system(cases[i].after), 0);
+	}
+}
+
+/* Another process's program is named, and left alone. */
+static void test_foreign_program(void **state)
+{
+	struct accel_xdp_spec spec = tell(NULL, 0);
+	struct accel_bpf_info info;
+	struct capture c;
+	char want[256];
+	int fd, link;
+
+	(void)state;
+	need_veth();
+	fd = load_spec(&spec, NULL);
+	link = accel_bpf_link_open(fd, (int)ours, ACCEL_ATTACH_GENERIC);
+	assert_true(link >= 0);
+	assert_int_equal(accel_bpf_prog_info(fd, &info), 0);
+	assert_int_equal(try_open(&c, "xdp:accelx"), -EBUSY);
+	snprintf(want, sizeof(want),
+		 "xdp:accelx: 'accelx' has the XDP program %u 'pcap_accel' of another process (end "
+		 "that process, 'ip link set dev accelx xdp off', or use afpacket:accelx)",
+		 info.id);
+	assert_string_equal(c.err.text, want);
+	close(link);
+	close(fd);
+}
+
+static unsigned count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static unsigned promiscuity(void)
+{
+	struct ifreq ifr = {.ifr_name = "accelx"};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &ifr), 0);
+	close(fd);
+	return (unsigned)ifr.ifr_flags;
+}
+
+/* Nothing is left of a capture, nor of one that failed halfway: descriptors, programs, links. */
+static void test_nothing_left(void **state)
+{
+	unsigned fds, flags;
+	struct capture c;
+
+	(void)state;
+	need_veth();
+	fds = count_fds();
+	flags = promiscuity();
+	for (unsigned i = 0; i < 3; i++) {
+		open_capture(&c, "xdp:accelx");
+		set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+		close_capture(&c);
+		assert_int_equal(try_open(&c, "xdp:accelx@q0+9"), -EINVAL);
+	}
+	assert_int_equal(count_fds(), fds);
+	assert_int_equal(promiscuity(), flags);
+}
+
+/* A removed device ends the capture. */
+static void test_gone(void **state)
+{
+	struct capture c;
+	int r = 0;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	assert_int_equal(system("ip link del accelx"), 0);
+	for (unsigned tries = 0; r >= 0 && tries < 50; tries++) {
+		r = (BE)->wait(c.st, 100, -1, &c.err);
+		if (r >= 0)
+			(BE)->read(c.st, 0, sink, (unsigned char *)&c);
+	}
+	assert_int_equal(r, -ENODEV);
+	assert_string_equal(c.err.text, "The interface disappeared");
+	close_capture(&c);
+	ours = 0;
+}
+
+static int make_veth(void **state)
+{
+	int fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET))
+		return 0;
+	/* Without IPv6 a new interface is silent: no frames but ours. */
+	fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		assert_int_equal(write(fd, "1", 1), 1);
+		close(fd);
+	}
+	if (system("ip link add accelx address 02:00:00:00:00:01 numrxqueues 4 numtxqueues 4"
+		   " type veth peer name accely address 02:00:00:00:00:02 numrxqueues 4"
+		   " numtxqueues 4 2>&1 && ip link set accelx up && ip link set accely up"))
+		return 0;
+	ours = if_nametoindex("accelx");
+	theirs = if_nametoindex("accely");
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arming),	     cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_next),	     cmocka_unit_test(test_old_packets),
+		cmocka_unit_test(test_filters),	     cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_one_queue),    cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_jumbo),	     cmocka_unit_test(test_inject),
+		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_foreign_program),
+		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_gone),
+	};
+
+	return cmocka_run_group_tests(tests, make_veth, NULL);
+}
