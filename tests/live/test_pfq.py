@@ -553,23 +553,6 @@ def test_many_new_computations(lab, options, texts):
             shared(seen, numbers)
 
 
-def test_no_socket_left(lab):
-    """Who has dropped his privileges and used up the sockets that he had falls silent: he sees nothing
-    twice that the others see."""
-    captures = [member(lab, "pfq:eth0", *DROPPED), member(lab, "pfq", *DROPPED)]
-    settle(lab, plain=2)
-    send = Sender(lab)
-    for text in [STEER, "udp"] * 3:
-        seen_by(member(lab, computation=text))
-    captures.append(member(lab, computation=STEER))
-    deadline = time.monotonic() + netlab.PATIENCE_S
-    while len(groups := {group for group, _ in rings(lab)}) != 1 or None in groups:
-        assert time.monotonic() < deadline, f"kernel groups: {groups}"
-        time.sleep(0.01)  # between two looks
-    numbers = send()
-    shared(seen_by(*captures), numbers)
-
-
 @pytest.mark.parametrize("options", [[], DROPPED], ids=["root", "privileges dropped"])
 def test_new_device(lab, options):
     """A device that a later member brings reaches those who are there, and becomes promiscuous by

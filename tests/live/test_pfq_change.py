@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no 
 COPY, MIXED, DOUBLE = "ip", "conditional is_tcp steer_flow broadcast", "double_steer_ip"
 MEMBERS = 3
 RING = {"PCAP_ACCEL_BUFFER": "8MiB", "PCAP_ACCEL_BLOCK": "128KiB"}
-TRIES = 10
+TRIES = 20
 DROPPED = ["-u", "65534"]
 ALL, ONE, ONE_OR_TWO = "all", "one", "one or two"
 # What becomes of the packets of the two senders.
@@ -53,7 +53,7 @@ def settled(lab, text, members):
     settle(lab, fanout=fanout * members, plain=plain * members)
 
 
-def start_traffic(lab, rate=5000):
+def start_traffic(lab, rate=2000):
     return [
         lab.sending("peer0", "-p", kind, "-r", rate, "-f", 50, "-b", "-q", first)
         for kind, first in FIRST.items()
@@ -154,3 +154,21 @@ def test_change(lab, log, old, new, options):
         rules = (RULES[old][kind], before), (RULES[new][kind], after)
         until, since = split(seen, numbers, *rules)
         assert until >= since, f"{kind}: {since - until} of {len(numbers)} packets astray"
+
+
+def test_no_last_change(lab):
+    """Who has dropped his privileges follows as many changes as there are: he has the sockets that any two
+    computations need, and uses them again."""
+    captures = [member(lab, "pfq:eth0", *DROPPED, **RING), member(lab, "pfq", *DROPPED, **RING)]
+    sockets = lab.packet_sockets()
+    for text in (DOUBLE, STEER, MIXED, DOUBLE, COPY, DOUBLE, STEER, "steer_ip", STEER):
+        passing = member(lab, computation=text, **RING)
+        settled(lab, text, 3)
+        netlab.stop(passing)
+        settled(lab, text, 2)
+    assert lab.packet_sockets() == sockets
+    lab.send("peer0", "-n", 100, "-r", 10000, "-f", 50, "-b")
+    seen = [result.seen for result in netlab.stop(*captures)]
+    assert all(seen)
+    assert not seen[0] & seen[1]
+    assert seen[0] | seen[1] == set(range(100))
