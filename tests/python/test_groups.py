@@ -156,3 +156,34 @@ groups.delete(3)
 def test_bad_input(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+def test_the_command(lab, accel_build, tmp_path):
+    """define, list, show, change, watch and delete, as a user types them."""
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+
+    def command(*words, check=True):
+        return lab.run(
+            [sys.executable, "-m", "pypcapaccel", "groups", *words], env=env, check=check
+        )
+
+    assert json.loads(command("--json").stdout) == {"schema": "pcap-accel.groups.1", "groups": []}
+    assert "no groups" in command().stdout
+    path = tmp_path / "g.yaml"
+    path.write_text(
+        "version: 1\ngroups:\n  - {group: 7, devices: [eth0], computation: steer_flow}\n  - {group: 8, vlan: [1, 2]}\n"
+    )
+    command("define", "-c", str(path))
+    capture = member(lab, 7)
+    out = command("show", "7").stdout
+    assert "group 7: eth0 (steer, persistent)\n  computation: steer_flow\n" in out
+    assert str(capture.pid) in out and "capture_check" in out
+    found = {g["number"]: g for g in json.loads(command("list", "--json").stdout)["groups"]}
+    assert found[7]["members"][0]["pid"] == capture.pid and found[8]["vlans"] == [1, 2]
+    command("change", "7", "--computation", "", "--persistent", "no")
+    assert "group 7: eth0 (copy)\n" in command("watch", "-n", "1").stdout
+    refused = command("change", "9", "--computation", "ip", check=False)
+    assert refused.returncode == 1 and refused.stderr.startswith("pcap-accel groups: group 9: ")
+    netlab.stop(capture)
+    command("delete", "8")
+    assert json.loads(command("--json").stdout)["groups"] == []

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command ``pcap-accel``.
+
+A subcommand is a module here with ``add_arguments(parser)`` and ``run(options) -> int``; the table below is
+all that is known of it before it is used, so that ``run`` starts without the rest. Data goes to stdout,
+one line with the remedy to stderr when something is wrong.
+
+Exit codes: 0; 1 it could not be done, or something was found wrong; 2 the command line is wrong. Of ``run``:
+125 it could not be done, 126 the program cannot be executed, 127 there is none, else the program's own.
+
+Threads: the main one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "CommandError", "main", "make_parser"]
+
+COMMANDS = {
+    "run": "start a program with the library in front of its libpcap",
+    "env": "print the variables that `run` would set",
+    "groups": "list, define, change, delete and watch groups of the engine pfq",
+    "compile": "what a computation becomes, and what it does with packets",
+    "config": "check and convert configuration files",
+    "devices": "the devices that can be captured on, and how",
+}
+
+EPILOG = """\
+examples:
+  pcap-accel run -- tcpdump -ni eth0
+  pcap-accel run -g 42 --computation 'ip >-> steer_flow' -n 4 -- tcpdump -ni eth0 -w '{n}.pcap'
+  pcap-accel compile 'ip >-> steer_flow'
+  pcap-accel COMMAND --help
+"""
+
+
+class CommandError(Exception):
+    """It could not be done: a sentence with the remedy, and the exit code."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("pypcapaccel")
+    except PackageNotFoundError:
+        return "of the sources"
+
+
+def make_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The parser, with the arguments of these subcommands; the manual is made from it."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="pcap-accel",
+        description="Packet capture without losing packets, for the programs you already have.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", prog="pcap-accel"
+    )
+    for name in commands:
+        module = import_module(f"{__name__}.{name}_")
+        sub = subparsers.add_parser(
+            name,
+            help=COMMANDS[name],
+            description=(module.__doc__ or "").split("\n\nThreads:")[0],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(function=module.run, parser=sub)
+    return parser
+
+
+def _chosen(argv: Sequence[str]) -> list[str]:
+    """Only the subcommand that is asked for is imported; for help and mistakes, all."""
+    first = argv[0] if argv else ""
+    return [first] if first in COMMANDS else list(COMMANDS)
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """What is before the first `--`, and what is behind it: argparse would look into a program's words."""
+    words = list(argv)
+    if "--" not in words:
+        return words, None
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _call(argv: Sequence[str]) -> int:
+    ours, program = _split(argv)
+    parser = make_parser(_chosen(ours))
+    options = parser.parse_args(ours)
+    if options.version:
+        print(f"pcap-accel {_version()}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    if program is not None:
+        if not hasattr(options, "program"):
+            options.parser.error("'--' is for run and bench (leave it out)")
+        # Behind a program's own words `--` is one of them.
+        options.program = [*options.program, "--", *program] if options.program else program
+    return int(options.function(options))
+
+
+def _say(argv: Sequence[str], text: str) -> None:
+    name = f"pcap-accel {argv[0]}" if argv and argv[0] in COMMANDS else "pcap-accel"
+    print(f"{name}: {text}", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        return _call(words)
+    except CommandError as error:
+        _say(words, str(error))
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        from ..errors import PcapError
+
+        if not isinstance(error, PcapError):
+            raise
+        _say(words, str(error))
+        return 125 if words and words[0] == "run" else 1
