@@ -45,14 +45,14 @@ def _number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     if not values:
         return "-"
     low, high = _number(min(values)), _number(max(values))
     return _number(median(values)) + ("" if low == high else f" [{low}..{high}]")
 
 
-def _ratio(stock: Sequence[float], ours: Sequence[float]) -> float | None:
+def ratio_of(stock: Sequence[float], ours: Sequence[float]) -> float | None:
     """The median of the rounds' ratios: the two sides of a round met the same weather."""
     pairs = zip(stock, ours, strict=False)
     ratios = [b / a for a, b in pairs if a and math.isfinite(a) and math.isfinite(b)]
@@ -82,21 +82,26 @@ def lines(cases: Sequence[Case], results: Results) -> list[tuple[str, ...]]:
             stock, ours = results.get(case, "stock", row), results.get(case, "ours", row)
             if not stock and not ours:
                 continue
-            ratio = _ratio(stock, ours)
+            ratio = ratio_of(stock, ours)
             met = {None: "", True: "yes", False: "no"}[_met(row, ratio, ours)]
             shown = "-" if ratio is None else f"{ratio:.2f}"
-            cells = (row.what, row.unit, _spread(stock), _spread(ours), shown, _goal(row), met)
+            cells = (row.what, row.unit, spread(stock), spread(ours), shown, _goal(row), met)
             found.append(cells)
     return found
 
 
-def render(cases: Sequence[Case], results: Results) -> str:
-    rows = [HEADINGS, *lines(cases, results)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """The first row is the headings."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     text = [" | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     text.insert(1, "-|-".join("-" * width for width in widths))
-    text += [f"{name}: not measured: {why}" for name, why in results.failures.items()]
     return "\n".join(line.rstrip() for line in text)
+
+
+def render(cases: Sequence[Case], results: Results) -> str:
+    text = [aligned([HEADINGS, *lines(cases, results)])]
+    text += [f"{name}: not measured: {why}" for name, why in results.failures.items()]
+    return "\n".join(text)
 
 
 def _finite(values: Sequence[float]) -> list[float | None]:
@@ -109,7 +114,7 @@ def as_json(cases: Sequence[Case], results: Results) -> list[dict[str, Any]]:
     for case in cases:
         for row in case.rows:
             stock, ours = results.get(case, "stock", row), results.get(case, "ours", row)
-            ratio = _ratio(stock, ours)
+            ratio = ratio_of(stock, ours)
             entry: dict[str, Any] = {"case": case.name, "key": row.key, "what": row.what.strip()}
             entry |= {"unit": row.unit, "stock": _finite(stock), "ours": _finite(ours)}
             entry |= {"ratio": ratio, "goal": _goal(row) or None, "met": _met(row, ratio, ours)}
