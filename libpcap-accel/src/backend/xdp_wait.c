@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #define DEVICE_LOOK_MS 1000
@@ -24,35 +23,22 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* A device that is gone leaves an error on its sockets, which would wake us for ever. */
-static void forget_device(struct xdp *x, const struct xdp_device *d)
-{
-	for (unsigned i = 0; i < d->n_sockets; i++)
-		epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, x->sockets[d->first + i].xsk.fd, NULL);
-}
-
-/* The capture goes on as long as one of the devices is left. */
+/* A socket whose device has gone is never readable again, and nothing wakes us: we have to look.
+ * The capture goes on as long as one of the devices is left. */
 static int look_for_devices(struct xdp *x, struct accel_err *err)
 {
-	unsigned n_left = 0;
+	uint64_t now = now_ms();
 
-	x->looked_ms = now_ms();
-	for (unsigned i = 0; i < x->n_devices; i++) {
-		const struct xdp_device *d = &x->devices[i];
-
-		if (accel_link_exists(x->side.fd, d->link.ifindex) != 0)
-			n_left++;
-		else
-			forget_device(x, d);
-	}
-	if (n_left)
+	if (now - x->looked_ms < DEVICE_LOOK_MS)
 		return 0;
+	x->looked_ms = now;
+	for (unsigned i = 0; i < x->n_devices; i++)
+		if (accel_link_exists(x->side.fd, x->devices[i].link.ifindex) != 0)
+			return 0;
 	return accel_fail(err, -ENODEV, "The interface%s disappeared", x->n_devices > 1 ? "s" : "");
 }
 
-enum woken { WOKEN_BY_CALLER = 1, WOKEN_BY_SOCKET = 2 };
-
-/* Who wants us (bits); 0: the time is over. fd -1 is nobody. */
+/* 1: somebody wants us; 0: the time is over. fd -1 is nobody. */
 static int sleep_on(int fd, int wake_fd, int ms, struct accel_err *err)
 {
 	struct pollfd fds[2] = {{.fd = wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
@@ -60,7 +46,7 @@ static int sleep_on(int fd, int wake_fd, int ms, struct accel_err *err)
 
 	if (r < 0)
 		return errno == EINTR ? -EINTR : accel_fail_sys(err, -errno, "poll");
-	return (fds[0].revents ? WOKEN_BY_CALLER : 0) | (fds[1].revents ? WOKEN_BY_SOCKET : 0);
+	return r > 0;
 }
 
 static int left_of(int timeout_ms, uint64_t start, int most)
@@ -83,23 +69,18 @@ int xdp_wait(void *st, int timeout_ms, int wake_fd, struct accel_err *err)
 		x->was_busy = false;
 		r = sleep_on(-1, wake_fd, DRAIN_MS, err);
 		if (r != 0)
-			return r < 0 ? r : 1;
+			return r;
 	}
 	for (;;) {
 		if (xdp_is_ready(x))
 			return 1;
-		if (now_ms() - x->looked_ms >= DEVICE_LOOK_MS && (r = look_for_devices(x, err)) < 0)
+		if ((r = look_for_devices(x, err)) < 0)
 			return r;
 		ms = left_of(timeout_ms, start, DEVICE_LOOK_MS);
 		r = sleep_on(x->epoll_fd, wake_fd, ms, err);
-		if (r < 0 || r & WOKEN_BY_CALLER)
-			return r < 0 ? r : 1;
-		if (xdp_is_ready(x))
-			return 1;
-		/* Woken for nothing: an error is on a socket. */
-		if (r & WOKEN_BY_SOCKET && (r = look_for_devices(x, err)) < 0)
+		if (r != 0)
 			return r;
 		if (timeout_ms >= 0 && left_of(timeout_ms, start, DEVICE_LOOK_MS) == 0)
-			return 0;
+			return xdp_is_ready(x);
 	}
 }
