@@ -104,7 +104,7 @@ static int take_one(struct source *s, PyObject **pair)
 
 static PyObject *wait_for_one(struct source *s)
 {
-	int64_t deadline = s->fd < 0 ? -1 : source_read_timeout(s);
+	int64_t deadline = 0;
 	PyObject *pair = NULL;
 	int status;
 
@@ -121,6 +121,8 @@ static PyObject *wait_for_one(struct source *s)
 		}
 		if (status == READ_BREAK)
 			continue;
+		if (deadline == 0) /* nothing was there: now the wait begins */
+			deadline = source_read_timeout(s);
 		status = s->nonblock ? 0 : source_wait(s, deadline);
 		if (status < 0)
 			return NULL;

@@ -123,6 +123,7 @@ int source_wait(struct source *s, int64_t deadline_ns)
 {
 	struct pollfd fds[2] = {{s->fd, POLLIN, 0}, {s->wake_fd, POLLIN, 0}};
 	int64_t left = deadline_ns < 0 ? -1 : deadline_ns - now_ns();
+	PyThreadState *thread;
 	int slice, r, error;
 	uint64_t count;
 	ssize_t unused;
@@ -132,14 +133,15 @@ int source_wait(struct source *s, int64_t deadline_ns)
 	slice = left < 0 ? -1 : (int)((left + NS_PER_MS - 1) / NS_PER_MS);
 	if (s->required_ms > 0 && (slice < 0 || slice > s->required_ms))
 		slice = s->required_ms;
-	Py_BEGIN_ALLOW_THREADS r = poll(fds, 2, slice);
+	thread = PyEval_SaveThread();
+	r = poll(fds, 2, slice);
 	error = errno;
 	if (fds[1].revents) {
 		unused = read(fds[1].fd, &count, sizeof(count));
 		(void)unused;
 	}
-	Py_END_ALLOW_THREADS if (r < 0 && error != EINTR)
-	{
+	PyEval_RestoreThread(thread);
+	if (r < 0 && error != EINTR) {
 		errno = error;
 		PyErr_SetFromErrno(PyExc_OSError);
 		return -1;
@@ -198,12 +200,19 @@ static int dispatch(struct source *s, int cnt, pcap_handler handler, struct read
 	return status;
 }
 
-/* Other threads get their turn though packets never cease. */
-static void breathe(int64_t *last)
+/* Other threads get their turn though packets never cease: since *last, unless the chunk that began
+ * at *chunk took so long that a callback must have given them theirs. */
+static void breathe(int64_t *last, int64_t *chunk)
 {
-	if (now_ns() - *last < BREATHE_NS)
-		return;
-	Py_BEGIN_ALLOW_THREADS Py_END_ALLOW_THREADS *last = now_ns();
+	int64_t now = now_ns();
+
+	if (now - *chunk >= BREATHE_NS / 2) {
+		*last = now;
+	} else if (now - *last >= BREATHE_NS) {
+		PyEval_RestoreThread(PyEval_SaveThread());
+		*last = now = now_ns();
+	}
+	*chunk = now;
 }
 
 int64_t source_read_timeout(const struct source *s)
@@ -223,7 +232,7 @@ int source_run(struct source *s, int cnt, enum extent extent, pcap_handler handl
 	       struct reading *r)
 {
 	int64_t deadline = extent == ONCE ? source_read_timeout(s) : -1;
-	int64_t last_breath = now_ns();
+	int64_t last_breath = now_ns(), chunk = last_breath;
 	int want, status;
 
 	while (!source_is_over(s)) {
@@ -240,7 +249,7 @@ int source_run(struct source *s, int cnt, enum extent extent, pcap_handler handl
 			if (status <= 0)
 				return status;
 		} else {
-			breathe(&last_breath);
+			breathe(&last_breath, &chunk);
 		}
 	}
 	return 0;
