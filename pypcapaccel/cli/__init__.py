@@ -31,6 +31,7 @@ COMMANDS = {
     "compile": "what a computation becomes, and what it does with packets",
     "config": "check and convert configuration files",
     "devices": "the devices that can be captured on, and how",
+    "doctor": "what on this host costs packets, and the commands that mend it",
 }
 
 EPILOG = """\
@@ -38,6 +39,7 @@ examples:
   pcap-accel run -- tcpdump -ni eth0
   pcap-accel run -g 42 --computation 'ip >-> steer_flow' -n 4 -- tcpdump -ni eth0 -w '{n}.pcap'
   pcap-accel compile 'ip >-> steer_flow'
+  pcap-accel doctor eth0
   pcap-accel COMMAND --help
 """
 

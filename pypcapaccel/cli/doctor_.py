@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Looks for what costs packets on this host, and on an interface: each thing is ok, warn or fail, with the
+command that mends it. Nothing is changed.
+
+Exit code: 0; 1: something failed.
+
+Threads: the main one.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import LibraryError
+from . import CommandError
+from .checks import Finding, examine
+from .host import Host
+from .output import add_json, coloured, print_json
+
+COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("interface", metavar="IFACE", nargs="?", help="an interface to look at too")
+    add_json(parser)
+
+
+def _library() -> list[tuple[str, Finding]]:
+    """The library itself: is it there, of our version, with a libpcap to stand in front of?"""
+    from .._lib import ffi_and_lib, lib_path
+
+    try:
+        ffi, lib = ffi_and_lib()
+    except LibraryError as error:
+        return [
+            (
+                "library",
+                Finding("fail", str(error), "pip install pypcapaccel, or set PCAP_ACCEL_LIB"),
+            )
+        ]
+    version = ffi.string(lib.pcap_lib_version()).decode()
+    return [("library", Finding("ok", f"{lib_path()}: {version}"))]
+
+
+def run(options: argparse.Namespace) -> int:
+    host = Host(options.interface)
+    name = options.interface or ""
+    if options.interface is not None and (
+        not name or "/" in name or name == ".." or not host.exists(host.net("flags"))
+    ):
+        known = ", ".join(path.parent.name for path in Host().glob("/sys/class/net/*/flags"))
+        raise CommandError(f"{name}: no such interface (known: {known})", 2)
+    found = [*_library(), *examine(host)]
+    failed = any(finding.level == "fail" for _, finding in found)
+    if options.json:
+        rows = [{"check": check, **finding._asdict()} for check, finding in found]
+        print_json("doctor", interface=options.interface, ok=not failed, checks=rows)
+        return int(failed)
+    for check, finding in found:
+        print(
+            f"{coloured(finding.level.ljust(4), COLOURS[finding.level])}  {check.ljust(14)}  {finding.text}"
+        )
+        if finding.fix:
+            print(f"{' ' * 22}{finding.fix}")
+    return int(failed)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What doctor asks the host: files of /proc and /sys, and ethtool. Tests put another root under it.
+
+Threads: none of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+__all__ = ["Host"]
+
+_PATIENCE_S = 10
+
+
+class Host:
+    """A host, or one interface of it."""
+
+    def __init__(
+        self, iface: str | None = None, root: str = "/", ethtool: str | None = None
+    ) -> None:
+        self.iface = iface or ""
+        self.root = Path(root)
+        self.ethtool = (
+            ethtool or shutil.which("ethtool") or shutil.which("ethtool", path="/sbin:/usr/sbin")
+        )
+
+    def text(self, path: str) -> str:
+        """A file's text without blanks around it; "" if it cannot be read."""
+        try:
+            return (self.root / path.lstrip("/")).read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def number(self, path: str, base: int = 10) -> int:
+        """A file's number; -1 if there is none."""
+        try:
+            return int(self.text(path), base)
+        except ValueError:
+            return -1
+
+    def exists(self, path: str) -> bool:
+        return (self.root / path.lstrip("/")).exists()
+
+    def glob(self, pattern: str) -> list[Path]:
+        return sorted(self.root.glob(pattern.lstrip("/")))
+
+    def net(self, name: str) -> str:
+        """Path of an attribute of the interface."""
+        return f"/sys/class/net/{self.iface}/{name}"
+
+    def ask_ethtool(self, *words: str) -> str:
+        """ethtool's answer; "" if it has none."""
+        if not self.ethtool:
+            return ""
+        argv: Sequence[str] = [self.ethtool, *words, self.iface]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout if done.returncode == 0 else ""
+
+    @cached_property
+    def features(self) -> dict[str, str]:
+        """{"generic-receive-offload": "on"}; a fixed one is left out, because nobody can change it."""
+        found = re.findall(r"^\s*([\w-]+): (on|off)( \[fixed\])?", self.ask_ethtool("-k"), re.M)
+        return {name: value for name, value, fixed in found if not fixed}
+
+    @cached_property
+    def processes(self) -> dict[str, str]:
+        """{pid: program}."""
+        found = {}
+        for path in self.glob("/proc/[0-9]*/comm"):
+            try:
+                found[path.parent.name] = path.read_text().strip()
+            except OSError:
+                continue
+        return found
+
+    def owners(self, inodes: set[str]) -> dict[str, str]:
+        """{inode of a socket: "program (pid)"}, of the processes that we may look at."""
+        found = {}
+        for path in self.glob("/proc/[0-9]*/fd/*"):
+            try:
+                target = str(path.readlink())
+            except OSError:
+                continue
+            inode = target.removeprefix("socket:[").removesuffix("]")
+            if target.startswith("socket:[") and inode in inodes:
+                pid = path.parents[1].name
+                found[inode] = f"{self.processes.get(pid, '?')} ({pid})"
+        return found
