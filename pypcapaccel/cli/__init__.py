@@ -32,6 +32,7 @@ COMMANDS = {
     "config": "check and convert configuration files",
     "devices": "the devices that can be captured on, and how",
     "doctor": "what on this host costs packets, and the commands that mend it",
+    "inject": "send packets: a file's, or crafted flows",
 }
 
 EPILOG = """\

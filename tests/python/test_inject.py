@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pcap-accel inject: frames are right to the last checksum (scapy is the oracle), and arrive as they were sent."""
+
+import json
+import os
+import struct
+import sys
+
+import netlab
+import pytest
+
+from pypcapaccel.cli import frames, main
+
+
+@pytest.mark.parametrize("kind", frames.KINDS)
+@pytest.mark.parametrize("size", [0, 1, 90, 1514])
+def test_frames(kind, size):
+    """Scapy builds the same bytes when it computes lengths and checksums itself; each flow is its own."""
+    pytest.importorskip("scapy")
+    from scapy.layers.inet import IP, TCP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.layers.ppp import PPP, PPPoE
+
+    size = size if size > 1 else frames.MIN_LEN[kind] + size
+    seen = set()
+    for raw in frames.craft(kind, 300, size):
+        assert len(raw) == size
+        packet = Ether(raw)
+        again = packet.copy()
+        for layer in (IP, TCP, UDP):
+            if layer in again:
+                for field in ("chksum", "len"):
+                    if field in again[layer].fields:
+                        delattr(again[layer], field)
+        if PPPoE in again:
+            assert PPP in packet
+            del again[PPPoE].len
+        assert bytes(again) == raw
+        transport = packet[TCP] if kind == "tcp" else packet[UDP]
+        seen.add((packet[IP].src, packet[IP].dst, transport.sport))
+    assert len(seen) == 300
+
+
+@pytest.fixture
+def inject(lab, accel_build):
+    def run(*words, check=True):
+        env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+        argv = [sys.executable, "-m", "pypcapaccel", "inject", "-i", "peer0", *words]
+        return lab.run(argv, where=netlab.SENDER, env=env, check=check)
+
+    return run
+
+
+def saved(lab, tmp_path, send, n):
+    """The packets that tcpdump has seen on eth0 meanwhile, as scapy reads them."""
+    netlab.needs("tcpdump")
+    from scapy.utils import rdpcap
+
+    path = tmp_path / "got.pcap"
+    argv = ["tcpdump", "-Z", "root", "-U", "-n", "-i", "eth0", "-w", path, "-c", str(n), "-Q", "in"]
+    process = lab.popen(argv)
+    netlab.await_line(process, "listening on", stream="stderr")
+    send()
+    process.communicate(timeout=netlab.PATIENCE_S)
+    netlab.living.remove(process)
+    return [bytes(packet) for packet in rdpcap(str(path))]
+
+
+def test_crafted_flows_arrive(lab, tmp_path, inject):
+    done = []
+    got = saved(
+        lab, tmp_path,
+        lambda: done.append(inject("--kind", "tcp", "--flows", "5", "-n", "50", "--rate", "max", "--json")), 50,
+    )  # fmt: skip
+    assert json.loads(done[0].stdout)["packets"] == 50
+    assert got == list(frames.craft("tcp", 5, 60)) * 10
+
+
+def test_a_file_is_replayed(lab, tmp_path, inject):
+    """In order, twice, at a rate; its own frames."""
+    sent = list(frames.craft("udp", 7, 99))
+    path = tmp_path / "x.pcap"
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for i, frame in enumerate(sent):
+            file.write(struct.pack("<IIII", 1, i * 1000, len(frame), len(frame)) + frame)
+    assert saved(lab, tmp_path, lambda: inject(str(path), "--loop", "2"), 14) == sent * 2
+    assert (
+        saved(lab, tmp_path, lambda: inject(str(path), "-n", "3", "--rate", "10k"), 3) == sent[:3]
+    )
+
+
+def test_refusals(inject, tmp_path):
+    too_long = inject("--size", "9000", check=False)
+    assert too_long.returncode == 1 and "longer than the interface's MTU" in too_long.stderr
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+    assert "there is no packet in it" in inject(str(empty), check=False).stderr
+    raw = tmp_path / "raw.pcap"
+    raw.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+    assert "are of link type RAW (EN10MB: Ethernet)" in inject(str(raw), check=False).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (
+            ["-i", "nosuch0"],
+            1,
+            "nosuch0: No such device (`pcap-accel devices` lists the interfaces)",
+        ),
+        (["-i", "lo", "/nowhere"], 1, "/nowhere: No such file or directory"),
+        (
+            ["-i", "lo", "--rate", "fast"],
+            2,
+            "--rate 'fast': is not a number of packets a second (500, 20k, max)",
+        ),
+        (["-i", "lo", "--rate", "0"], 2, "--rate '0': is not a number"),
+        (["-i", "lo", "--size", "59"], 2, "--size 59: out of range (60 to 65535)"),
+        (["-i", "lo", "--flows", "0"], 2, "--flows 0: out of range (1 to 65536)"),
+        (["-i", "lo", "-n", "0"], 2, "--count 0: out of range"),
+        (["-i", "lo", "--loop", "-1"], 2, "--loop -1: out of range"),
+    ],
+)
+def test_bad_input(words, code, sentence, capsys):
+    assert main(["inject", *words]) == code
+    assert sentence in capsys.readouterr().err
