@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_SEQ	  (1u << 24)
@@ -250,20 +251,33 @@ static int read_all(pcap_t *p)
 	return r;
 }
 
-/* What is still in the ring after a signal. */
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* What is still in the ring after a signal. A descriptor that is readable need not mean a packet. */
 static void drain(pcap_t *p)
 {
 	int quiet_ms = 4 * cap.opt.timeout_ms > 120 ? 4 * cap.opt.timeout_ms : 120, r;
 	char errbuf[PCAP_ERRBUF_SIZE];
+	int64_t end, now = now_ms();
 	uint64_t before;
 
 	if (pcap_setnonblock(p, 1, errbuf))
 		return;
-	do {
+	for (end = now + quiet_ms; !cap.done && now < end; now = now_ms()) {
 		before = cap.sum.packets + cap.sum.other;
-		wait_readable(p, quiet_ms);
+		wait_readable(p, (int)(end - now));
 		r = pcap_dispatch(p, -1, on_packet, NULL);
-	} while (!cap.done && (r == PCAP_ERROR_BREAK || cap.sum.packets + cap.sum.other != before));
+		if (r < 0 && r != PCAP_ERROR_BREAK)
+			return;
+		if (cap.sum.packets + cap.sum.other != before)
+			end = now_ms() + quiet_ms;
+	}
 }
 
 static void inject(pcap_t *p, int n)
