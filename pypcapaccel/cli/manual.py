@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The manual page and the completions of ``pcap-accel``, made from its parser:
+
+    python -m pypcapaccel.cli.manual man >libpcap-accel/man/pcap-accel.1
+    python -m pypcapaccel.cli.manual bash >libpcap-accel/completions/pcap-accel
+    python -m pypcapaccel.cli.manual zsh >libpcap-accel/completions/_pcap-accel
+
+Threads: none of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+
+from . import COMMANDS, make_parser
+
+__all__ = ["FILES", "bash", "man", "zsh"]
+
+DATE = "November 21, 2026"
+FILES = {
+    "man": "man/pcap-accel.1",
+    "bash": "completions/pcap-accel",
+    "zsh": "completions/_pcap-accel",
+}
+"""Where each lies, from libpcap-accel/."""
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _helps(parser: argparse.ArgumentParser) -> dict[str, str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return {choice.dest: choice.help or "" for choice in action._choices_actions}
+    return {}
+
+
+def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [a for a in parser._actions if a.option_strings and a.help is not argparse.SUPPRESS]
+
+
+def _words(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Positional arguments that are no subcommand."""
+    return [
+        a
+        for a in parser._actions
+        if not a.option_strings and not isinstance(a, argparse._SubParsersAction)
+    ]
+
+
+# ---- mdoc ----
+
+
+def _escape(text: str) -> str:
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{text}" if text.startswith((".", "'")) else text
+
+
+def _argument(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if action.choices:
+        return " | ".join(map(str, action.choices))
+    shown = action.metavar if isinstance(action.metavar, str) else action.dest
+    return shown.lower().replace("-- ", "")
+
+
+def _flag(option: str) -> str:
+    return _escape(option[1:])
+
+
+def _item(action: argparse.Action) -> Iterator[str]:
+    argument = _argument(action)
+    if action.option_strings:
+        names = " , ".join(f"Fl {_flag(option)}" for option in action.option_strings)
+        yield f".It {names}" + (f" Ar {_escape(argument)}" if argument else "")
+    else:
+        yield f".It Ar {_escape(argument)}"
+    yield from _text(action.help or "")
+
+
+def _text(text: str) -> Iterator[str]:
+    """Prose: a sentence begins a line; a paragraph of its own after an empty line."""
+    for i, paragraph in enumerate(text.strip().split("\n\n")):
+        if i:
+            yield ".Pp"
+        for sentence in re.split(r"(?<=[.;:]) (?=[A-Z])", " ".join(paragraph.split())):
+            yield _escape(
+                sentence[:1].upper() + sentence[1:]
+                if i == 0 and not sentence[:1].isupper()
+                else sentence
+            )
+
+
+def _list(actions: list[argparse.Action]) -> Iterator[str]:
+    if actions:
+        yield ".Bl -tag -width Ds"
+        for action in actions:
+            yield from _item(action)
+        yield ".El"
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield f".Ss {name}"
+    yield from _text(parser.description or "")
+    own = [a for a in _options(parser) if "--help" not in a.option_strings]
+    yield from _list([*_words(parser), *own])
+    helps = _helps(parser)
+    for action, sub in _subparsers(parser).items():
+        yield ".Pp"
+        yield f".Cm {name} {action} :"
+        yield from _text(helps.get(action, ""))
+        rest = [a for a in _options(sub) if not set(a.option_strings) & {"--help", "--json"}]
+        yield from _list([*_words(sub), *rest])
+
+
+def _synopsis(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield ".Nm"
+    yield f".Cm {name}"
+    if _subparsers(parser):
+        yield ".Op Ar action"
+    yield ".Op Ar options"
+    for action in _words(parser):
+        kind = "Op Ar" if action.nargs in ("?", "*") else "Ar"
+        yield f".{kind} {_escape(_argument(action))}"
+
+
+def man() -> str:
+    """The manual page, in mdoc."""
+    parser = make_parser()
+    commands = _subparsers(parser)
+    lines = [
+        '.\\" SPDX-License-Identifier: BSD-3-Clause',
+        '.\\" Made from the parser: python -m pypcapaccel.cli.manual man',
+        f".Dd {DATE}",
+        ".Dt PCAP-ACCEL 1",
+        ".Os",
+        ".Sh NAME",
+        ".Nm pcap-accel",
+        ".Nd packet capture without losing packets, for the programs you already have",
+        ".Sh SYNOPSIS",
+    ]
+    for name, sub in commands.items():
+        lines += _synopsis(name, sub)
+    lines += [".Sh DESCRIPTION", ".Nm", "has these commands:", ".Bl -tag -width compile"]
+    for name in commands:
+        lines += [f".It Cm {name}", *_text(COMMANDS[name])]
+    lines += [
+        ".El",
+        ".Pp",
+        "With",
+        ".Fl \\-json",
+        "each prints one object, whose",
+        ".Va schema",
+        "names what it is.",
+    ]
+    for name, sub in commands.items():
+        lines += _command(name, sub)
+    lines += [
+        ".Sh EXIT STATUS",
+        ".Bl -tag -width Ds",
+        ".It 0", "It was done.",
+        ".It 1", "It could not be done, or something was found wrong.",
+        ".It 2", "The command line is wrong.",
+        ".It 125 , 126 , 127", "Of", ".Cm run :",
+        "it could not be done; the program cannot be executed; there is none.",
+        "Else the program's own.",
+        ".El",
+        ".Sh EXAMPLES",
+        ".Bd -literal",
+    ]  # fmt: skip
+    lines += [_escape(line.strip()) for line in (parser.epilog or "").splitlines()[1:]]
+    lines += [
+        ".Ed",
+        ".Sh SEE ALSO",
+        ".Xr pcap-accel.conf 5 ,",
+        ".Xr pcap-accel 7 ,",
+        ".Xr pcap-accel-device 7 ,",
+    ]
+    lines += [".Xr pcap-accel-lang 7"]
+    return "\n".join(lines) + "\n"
+
+
+# ---- shells ----
+
+
+def _each(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[str], list[str]]]:
+    """("groups define", its options, its actions) of each command and action."""
+    for name, sub in _subparsers(parser).items():
+        actions = _subparsers(sub)
+        yield name, [o for a in _options(sub) for o in a.option_strings], list(actions)
+        for action, inner in actions.items():
+            yield f"{name} {action}", [o for a in _options(inner) for o in a.option_strings], []
+
+
+def _choices(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
+    """{option: its words}, of all commands: an option means the same everywhere."""
+    found: dict[str, list[str]] = {}
+    for sub in _subparsers(parser).values():
+        for each in (sub, *_subparsers(sub).values()):
+            for action in _options(each):
+                if action.choices:
+                    found.update(
+                        {
+                            option: [str(c) for c in action.choices]
+                            for option in action.option_strings
+                        }
+                    )
+    return found
+
+
+def bash() -> str:
+    """Completion for bash."""
+    parser = make_parser()
+    lines = [
+        "# SPDX-License-Identifier: BSD-3-Clause",
+        "# Made from the parser: python -m pypcapaccel.cli.manual bash",
+        "_pcap_accel() {",
+        "\tlocal current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words",
+        "\tlocal command=${COMP_WORDS[1]} action=${COMP_WORDS[2]} i",
+        "\tfor ((i = 1; i < COMP_CWORD; i++)); do",
+        "\t\tif [[ ${COMP_WORDS[i]} == -- ]]; then",
+        '\t\t\tCOMPREPLY=($(compgen -c -f -- "$current"))',
+        "\t\t\treturn",
+        "\t\tfi",
+        "\tdone",
+        "\tif ((COMP_CWORD == 1)); then",
+        f"\t\tCOMPREPLY=($(compgen -W '{' '.join(_subparsers(parser))} --help --version' -- \"$current\"))",
+        "\t\treturn",
+        "\tfi",
+        "\tcase $previous in",
+    ]
+    for option, words in _choices(parser).items():
+        lines.append(
+            f"\t{option}) COMPREPLY=($(compgen -W '{' '.join(words)}' -- \"$current\")); return ;;"
+        )
+    lines += [
+        '\t-i|--interface) COMPREPLY=($(compgen -W "$(ls /sys/class/net)" -- "$current")); return ;;',
+        "\tesac",
+        '\tcase "$command $action" in',
+    ]
+    for name, options, actions in sorted(_each(parser), key=lambda row: -row[0].count(" ")):
+        pattern = f'"{name}"' if " " in name else f'"{name} "*'
+        lines.append(f"\t{pattern}) words='{' '.join([*actions, *options])}' ;;")
+    lines += [
+        "\tesac",
+        '\tCOMPREPLY=($(compgen -W "$words" -f -- "$current"))',
+        "}",
+        "complete -F _pcap_accel pcap-accel",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _zsh_quote(text: str) -> str:
+    return (
+        text.replace("'", "'\\''")
+        .replace("[", "(")
+        .replace("]", ")")
+        .replace(":", ";")
+        .replace("`", "")
+    )
+
+
+def zsh() -> str:
+    """Completion for zsh."""
+    parser = make_parser()
+    lines = [
+        "#compdef pcap-accel",
+        "# SPDX-License-Identifier: BSD-3-Clause",
+        "# Made from the parser: python -m pypcapaccel.cli.manual zsh",
+        "_pcap_accel() {",
+        "\tlocal -a commands",
+        "\tcommands=(",
+        *(f"\t\t'{name}:{_zsh_quote(line)}'" for name, line in COMMANDS.items()),
+        "\t)",
+        "\tif ((CURRENT == 2)); then",
+        "\t\t_describe command commands",
+        "\t\treturn",
+        "\tfi",
+        "\tlocal command=$words[2]",
+        "\tshift words",
+        "\t((CURRENT--))",
+        "\tcase $command in",
+    ]
+    for name, sub in _subparsers(parser).items():
+        specs = []
+        for action in _options(sub):
+            argument = _argument(action)
+            values = (
+                f":{_zsh_quote(argument)}:({' '.join(map(str, action.choices))})"
+                if action.choices
+                else ""
+            )
+            values = values or (f":{_zsh_quote(argument)}:_files" if argument else "")
+            specs += [
+                f"'{option}[{_zsh_quote(action.help or '')}]{values}'"
+                for option in action.option_strings
+            ]
+        actions = " ".join(_subparsers(sub))
+        rest = f"'1:action:({actions})' '*:file:_files'" if actions else "'*:file:_files'"
+        rest = "'*::program:_normal'" if name == "run" else rest
+        lines.append(f"\t{name}) _arguments {' '.join([*specs, rest])} ;;")
+    lines += ["\tesac", "}", '_pcap_accel "$@"']
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print({"man": man, "bash": bash, "zsh": zsh}[sys.argv[1]](), end="")
