@@ -8,6 +8,7 @@ them when it is opened (``pcap_accel_get_layout``).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 # libpcap, as <pcap/pcap.h> has it. `FILE *` is never looked into from here.
@@ -60,7 +61,7 @@ int pcap_offline_filter(const struct bpf_program *program, const struct pcap_pkt
                         const unsigned char *bytes);
 unsigned int bpf_filter(const struct bpf_insn *insns, const unsigned char *bytes, unsigned int wirelen,
                         unsigned int buflen);
-int pcap_setdirection(pcap_t *p, int direction);
+int pcap_setdirection(pcap_t *p, unsigned int direction);
 int pcap_getnonblock(pcap_t *p, char *errbuf);
 int pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf);
 int pcap_inject(pcap_t *p, const void *bytes, size_t len);
@@ -130,7 +131,7 @@ struct pcap_accel_computation;
 int pcap_accel_compile_computation(const char *text, struct pcap_accel_computation **out, char *report,
                                    size_t report_size);
 void pcap_accel_free_computation(struct pcap_accel_computation *c);
-int pcap_accel_dump_computation(const struct pcap_accel_computation *c, int form, char *text, size_t size);
+int pcap_accel_dump_computation(const struct pcap_accel_computation *c, unsigned int form, char *text, size_t size);
 int pcap_accel_get_program(const struct pcap_accel_computation *c, unsigned part, int which,
                            unsigned n_members, struct bpf_insn *insns, size_t n);
 struct pcap_accel_verdict {
@@ -159,6 +160,11 @@ int pcap_accel_read_settings(const struct pcap_accel_conf *conf, struct pcap_acc
                              char *errbuf);
 void pcap_accel_free_settings(struct pcap_accel_setting *settings, int n);
 """
+
+
+def structures() -> list[str]:
+    """The names of the structures whose members are declared."""
+    return re.findall(r"^struct (\w+) \{", PCAP + ACCEL, re.M)
 
 
 def generated() -> str:

@@ -217,7 +217,7 @@ class Reader(Source):
 
     def setdirection(self, direction: int, /) -> None:
         """PCAP_D_*."""
-        wanted = _c_int(direction)
+        wanted = _c_int(direction) & 0xFFFFFFFF  # an enumeration of C
         with _handle.held(self) as (_, lib, pcap):
             if lib.pcap_setdirection(pcap, wanted) < 0:
                 raise PcapError("Failed setting direction")

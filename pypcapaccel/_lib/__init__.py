@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from .._decl import structures
 from .._find import lib_path
 from ..errors import LibraryError
 
@@ -41,6 +42,20 @@ def _check_version(path: str, found: str) -> None:
         raise LibraryError(f"{path}: is version {found} (this package needs {series}.*)")
 
 
+def _check_layout(path: str, ffi: Any, lib: Any) -> None:
+    """The library was made from the same structures as our declarations."""
+    for name in structures():
+        kind = ffi.typeof(f"struct {name}")
+        sizes = {f"struct {name}": ffi.sizeof(kind)}
+        sizes |= {f"struct {name}.{field}": member.offset for field, member in kind.fields}
+        for what, ours in sizes.items():
+            its = lib.pcap_accel_get_layout(what.encode())
+            if its not in (ours, -1):
+                raise LibraryError(
+                    f"{path}: {what} is at {its} bytes (this package has {ours}; both are to be of one version)"
+                )
+
+
 def _open() -> tuple[Any, Any]:
     from .._ffi import ffi
 
@@ -51,9 +66,10 @@ def _open() -> tuple[Any, Any]:
         raise LibraryError(f"{path}: cannot be loaded ({error})") from None
     try:
         found = ffi.string(lib.pcap_accel_version()).decode()
-    except AttributeError:
+    except (AttributeError, ffi.error):
         raise LibraryError(f"{path}: is not libpcap-accel (it has no pcap_accel_version)") from None
     _check_version(path, found)
+    _check_layout(path, ffi, lib)
     return ffi, lib
 
 
