@@ -149,7 +149,9 @@ def test_who_owns_a_socket():
 
     with socket.socket() as mine:
         inode = (
-            str(Path(f"/proc/self/fd/{mine.fileno()}").readlink()).removeprefix("socket:[").removesuffix("]")
+            str(Path(f"/proc/self/fd/{mine.fileno()}").readlink())
+            .removeprefix("socket:[")
+            .removesuffix("]")
         )
         name = Path("/proc/self/comm").read_text().strip()
         assert Host().owners({inode}) == {inode: f"{name} ({os.getpid()})"}
