@@ -111,8 +111,9 @@ def change(lab, log, old, new, options):
     busy machine that may be."""
     log.write_text("")
     env = {"PCAP_ACCEL_LOG": f"warning:{log}", **RING}
-    captures = [member(lab, "pfq:eth0", *options, computation=old, **env)]
-    captures += [member(lab, "pfq", *options, **env) for _ in range(MEMBERS - 1)]
+    slow = [*options, "-t", 200]  # so that at the moment much lies in a block nobody was told of
+    captures = [member(lab, "pfq:eth0", *slow, computation=old, **env)]
+    captures += [member(lab, "pfq", *slow, **env) for _ in range(MEMBERS - 1)]
     settled(lab, old, MEMBERS)
     senders = start_traffic(lab)
     captures.append(member(lab, computation=new, **env))
