@@ -756,6 +756,60 @@ static void test_change_is_told(void **state)
 	accel_registry_close(&writer);
 }
 
+/* In a user namespace of its own, in which there is no inotify. */
+static void have_no_inotify(void)
+{
+	static const char *const files[][2] = {{"/proc/self/setgroups", "deny"},
+					       {"/proc/self/uid_map", "0 0 1"},
+					       {"/proc/self/gid_map", "0 0 1"},
+					       {"/proc/sys/user/max_inotify_instances", "0"}};
+	int fd;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(10);
+	for (unsigned i = 0; i < ACCEL_ARRAY_LEN(files); i++) {
+		fd = open(files[i][0], O_WRONLY | O_CLOEXEC);
+		if (write(fd, files[i][1], strlen(files[i][1])) < 0)
+			_exit(11);
+		close(fd);
+	}
+}
+
+static bool hears(struct accel_registry *r)
+{
+	struct pollfd pfd = {.fd = r->watch_fd, .events = POLLIN};
+
+	return poll(&pfd, 1, 5000) == 1 && accel_registry_changed(r);
+}
+
+/* A user's inotify instances are few: who gets none hears of changes all the same. */
+static void test_change_is_told_without_inotify(void **state)
+{
+	struct accel_registry_head head = plain;
+	struct accel_registry r;
+	int status;
+
+	(void)state;
+	join(&r);
+	accel_registry_close(&r);
+	if (fork() == 0) {
+		have_no_inotify();
+		open_locked(&r);
+		accel_registry_write(&r, &head, "old", NULL);
+		accel_registry_changed(&r);
+		if (accel_registry_changed(&r))
+			_exit(1);
+		accel_registry_write(&r, &head, "old", NULL);
+		if (!hears(&r) || accel_registry_changed(&r))
+			_exit(2);
+		head.generation++;
+		accel_registry_write(&r, &head, "new", NULL);
+		_exit(hears(&r) && !accel_registry_changed(&r) && r.by_time ? 0 : 3);
+	}
+	assert_true(wait(&status) > 0);
+	assert_int_equal(status, 0);
+}
+
 /* To be woken without a change finds the record as it was. */
 static void test_touch(void **state)
 {
@@ -999,6 +1053,7 @@ int main(void)
 		cmocka_unit_test_setup(test_record, next_group),
 		cmocka_unit_test_setup(test_damaged_record, next_group),
 		cmocka_unit_test_setup(test_change_is_told, next_group),
+		cmocka_unit_test_setup(test_change_is_told_without_inotify, next_group),
 		cmocka_unit_test_setup(test_lock_excludes, next_group),
 		cmocka_unit_test_setup(test_lock_makes_wait, next_group),
 		cmocka_unit_test_setup(test_full, next_group),

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -44,19 +43,12 @@ static int open_file(const struct accel_registry *r, char kind, int flags, struc
 	return accel_fail_sys(err, -errno, "%s: cannot be opened", path);
 }
 
-static int watch(const struct accel_registry *r, struct accel_err *err)
+static int watch(struct accel_registry *r, struct accel_err *err)
 {
 	char path[FILE_LEN];
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), e;
 
-	if (fd < 0)
-		return accel_fail_sys(err, -errno, "group %u: inotify", r->group);
 	name_file(path, r, 'g');
-	if (inotify_add_watch(fd, path, IN_MODIFY) >= 0)
-		return fd;
-	e = -errno;
-	close(fd);
-	return e == -ENOENT ? e : accel_fail_sys(err, e, "%s: cannot be watched", path);
+	return accel_registry_watch_record(r, path, err);
 }
 
 static uint64_t get_cookie(void)
@@ -146,11 +138,10 @@ int accel_registry_open(struct accel_registry *r, unsigned group, struct accel_e
 			accel_registry_sweep(fresh.folder);
 		/* The last member of a group removes its files and the folder: meanwhile, even. */
 		e = open_files(&fresh, O_RDWR | O_CREAT, err);
-		if (e == 0 && (e = fresh.watch_fd = watch(&fresh, err)) >= 0) {
+		if (e == 0 && (e = watch(&fresh, err)) == 0) {
 			*r = fresh;
 			return 0;
 		}
-		fresh.watch_fd = -1;
 		close_files(&fresh);
 	}
 	return e == -ENOENT ? accel_fail_sys(err, e, "%s/g%u", fresh.folder, group) : e;
@@ -332,7 +323,7 @@ unsigned accel_registry_count(struct accel_registry *r)
  * A change writes the other area, then that line, in one write within one page: whoever is killed
  * leaves the one record or the other. */
 
-#define HEAD_LEN 128
+#define HEAD_LEN ACCEL_REGISTRY_HEAD_LEN
 #define AREA_0	 4096
 
 struct head {
@@ -463,14 +454,4 @@ void accel_registry_touch(struct accel_registry *r)
 
 	if (read_head(r, &h) == 0)
 		write_head(r, &h);
-}
-
-bool accel_registry_changed(struct accel_registry *r)
-{
-	char events[1024];
-	bool changed = false;
-
-	while (read(r->watch_fd, events, sizeof(events)) > 0)
-		changed = true;
-	return changed;
 }

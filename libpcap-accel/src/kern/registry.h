@@ -32,10 +32,20 @@ struct accel_err;
 
 #define ACCEL_REGISTRY_PATH_LEN 384
 
+#define ACCEL_REGISTRY_HEAD_LEN 128
+
+/* The record's file at a glance. */
+struct accel_registry_glance {
+	uint64_t sec, nsec; /* when it was written */
+	char head[ACCEL_REGISTRY_HEAD_LEN];
+};
+
 struct accel_registry {
 	int record_fd;	/* -1: closed */
 	int members_fd; /* holds our byte's lock; shared with children that fork(2) makes */
-	int watch_fd;	/* inotify; readable after a change of the record; -1 of a visitor */
+	int watch_fd;	/* readable after a change of the record; -1 of a visitor */
+	bool by_time;	/* watch_fd is a timer, readable ten times a second: inotify was refused */
+	struct accel_registry_glance seen; /* by_time: at the last look */
 	unsigned group;
 	int slot;	 /* our byte, or -1 */
 	uint64_t cookie; /* the network namespace's; 0 before Linux 5.14 */

@@ -25,6 +25,10 @@ int accel_registry_visit_in(struct accel_registry *r, const char *folder, unsign
 /* Remove the files that members in other network namespaces have left behind, who could not. */
 void accel_registry_sweep(const char *folder);
 
+/* Set watch_fd to something that tells of changes of the file at `path`. 0; -ENOENT without a text:
+ * it is not there; -errno with one. */
+int accel_registry_watch_record(struct accel_registry *r, const char *path, struct accel_err *err);
+
 /* A member's place in the members file, behind the bytes that are locked. */
 struct accel_registry_place {
 	char magic[8];
