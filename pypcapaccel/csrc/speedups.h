@@ -22,6 +22,16 @@
 #include <pcap-accel.h>
 #include <stdbool.h>
 
+/* The stable ABI's functions, not 3.11's macros, which are compiled into us: they would count
+ * references to None down that a later interpreter, to whom it is immortal, has never counted up. */
+#undef Py_INCREF
+#undef Py_DECREF
+#undef Py_XDECREF
+#undef Py_NewRef
+#define Py_INCREF(object)  Py_IncRef((PyObject *)(object))
+#define Py_DECREF(object)  Py_DecRef((PyObject *)(object))
+#define Py_XDECREF(object) Py_DecRef((PyObject *)(object))
+
 /* The library's functions, filled by bind(). Written once, before the first Source. */
 struct calls {
 	int (*pcap_dispatch)(struct pcap *, int, pcap_handler, unsigned char *);
