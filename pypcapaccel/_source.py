@@ -12,8 +12,8 @@ import os
 import select
 import struct
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal
 
 from ._classify import Classifier
@@ -28,39 +28,49 @@ _LONGEST = 262144
 _CHUNK = 512
 _ERROR, _BREAK, _NOT_ACTIVATED = -1, -2, -3
 
+Record = tuple[int, int, int, int]  # ts_ns, offset, caplen, len
 Callback = Callable[["Pkthdr", bytes], object]
 
 
-class Pkthdr(tuple[int, int, int, int]):
-    """A packet's header: its time and its lengths. (It is the batch's record: ts_ns, offset, caplen, len.)"""
+class Pkthdr:
+    """A packet's header: its time and its lengths."""
 
-    __slots__ = ()
+    __slots__ = ("_record",)
+    _record: Record
 
-    def __new__(cls) -> Pkthdr:
+    def __init__(self) -> None:
         raise TypeError("cannot create 'pypcapaccel.Pkthdr' instances")
 
     def getts(self) -> tuple[int, int]:
         """(seconds, microseconds)"""
-        sec, nsec = divmod(self[0], 1_000_000_000)
+        sec, nsec = divmod(self._record[0], 1_000_000_000)
         return sec, nsec // 1000
 
     def getcaplen(self) -> int:
         """Bytes captured."""
-        return self[2]
+        return self._record[2]
 
     def getlen(self) -> int:
         """Bytes on the wire."""
-        return self[3]
+        return self._record[3]
 
 
 class Block:
     """Records, then packets, in memory that lives as long as anybody looks at it."""
 
-    __slots__ = ("data_at", "data_len", "memory", "n_records")
+    __slots__ = ("data_at", "data_len", "memory", "n_records", "request")
 
-    def __init__(self, capacity: int) -> None:
-        self.memory = bytearray(capacity)
-        self.n_records = self.data_at = self.data_len = 0
+    def __init__(self, max_records: int, max_data: int) -> None:
+        ffi, _ = ffi_and_lib()
+        self.n_records = self.data_len = 0
+        self.data_at = max_records * _RECORD.size
+        self.memory = bytearray(self.data_at + max_data)
+        memory = ffi.from_buffer(self.memory)
+        self.request = ffi.new("struct pcap_accel_batch *")  # to the library, for this memory
+        self.request.size = ffi.sizeof("struct pcap_accel_batch")
+        self.request.records = ffi.cast("struct pcap_accel_record *", memory)
+        self.request.data = ffi.cast("uint8_t *", memory) + self.data_at
+        self.request.max_data = max_data
 
     def view(self) -> memoryview:
         """What a memoryview of the extension module's Block is."""
@@ -92,12 +102,14 @@ class Source:
     __slots__ = (
         "_breaking",
         "_closing",
+        "_data",
         "_ffi",
         "_holds",
-        "_left",
         "_lib",
         "_pcap",
         "_reading",
+        "_records",
+        "_scratch",
         "_wake_fd",
         "counts",
         "failed_late",
@@ -118,7 +130,9 @@ class Source:
         self.nonblock = self._reading = self._breaking = self._closing = False
         self._holds = 0
         self.failed_late = 0
-        self._left: deque[tuple[Pkthdr, bytes]] = deque()  # read, and not yet handed out
+        self._scratch: Block | None = None  # for packets that are handed out as objects
+        self._records: Iterator[Record] = iter(())  # read, and not yet handed out
+        self._data = b""  # theirs
         self.counts: tuple[int, ...] = (0,) * 8
 
     def start(self, timeout_ms: int, /) -> None:
@@ -146,7 +160,7 @@ class Source:
             os.close(self._wake_fd)
         self._pcap = None
         self.fd = self._wake_fd = -1
-        self._left.clear()
+        self._records, self._data = iter(()), b""
 
     def _wake(self) -> None:
         if self._wake_fd >= 0:
@@ -161,7 +175,7 @@ class Source:
             self._wake()
 
     def __del__(self) -> None:
-        if hasattr(self, "_left"):
+        if hasattr(self, "_data"):
             self._close_now()
 
     def breakloop(self) -> None:
@@ -225,75 +239,75 @@ class Source:
                 os.eventfd_read(self._wake_fd)
         return True
 
-    def _fill(self, max_records: int) -> tuple[int, Block]:
-        ffi = self._ffi
+    def _new_block(self, max_records: int) -> Block:
         snapshot = max(self._lib.pcap_snapshot(self._pcap), _LONGEST)
-        block = Block(max_records * _RECORD.size + _BATCH_BYTES + snapshot)
-        block.data_at = max_records * _RECORD.size
-        memory = ffi.from_buffer(block.memory)
-        batch = ffi.new("struct pcap_accel_batch *")
-        batch.size = ffi.sizeof("struct pcap_accel_batch")
-        batch.records = ffi.cast("struct pcap_accel_record *", memory)
-        batch.max_records = max_records
-        batch.data = ffi.cast("uint8_t *", memory) + block.data_at
-        batch.max_data = len(block.memory) - block.data_at
-        status = self._lib.pcap_accel_read_batch(self._pcap, batch)
-        block.n_records, block.data_len = batch.n_records, batch.data_len
-        return status, block
+        return Block(max_records, _BATCH_BYTES + snapshot)
 
-    def _read(self, max_records: int, timeout_ms: int) -> Block | None:
+    def _fill(self, block: Block, max_records: int) -> int:
+        request = block.request
+        request.max_records = max_records
+        status = self._lib.pcap_accel_read_batch(self._pcap, request)
+        block.n_records, block.data_len = request.n_records, request.data_len
+        return int(status)
+
+    def _read(self, block: Block, max_records: int, timeout_ms: int) -> bool:
+        """Packets into the block. False: none came."""
         deadline = _deadline(timeout_ms)
         if self.failed_late:
             status, self.failed_late = self.failed_late, 0
             raise self._error(status)
         while not self._is_over():
-            status, block = self._fill(max_records)
+            status = self._fill(block, max_records)
             if block.n_records:
                 self.failed_late = status if status < 0 and status != _BREAK else 0
-                return block
+                return True
             if status == _BREAK:
                 continue  # _is_over() knows whether it was meant
             if status < 0:
                 raise self._error(status)
             if self.fd < 0 or timeout_ms == 0 or not self._wait(deadline):
-                return None
-        return None
+                return False
+        return False
 
     def read(self, max_records: int, timeout_ms: int, /) -> Block | None:
         if max_records < 1:
             raise ValueError(f"max_packets: {max_records} is less than 1")
         self._begin()
         try:
-            return self._read(max_records, timeout_ms)
+            block = self._new_block(max_records)
+            return block if self._read(block, max_records, timeout_ms) else None
         finally:
             self._end()
 
     def _refill(self, want: int, timeout_ms: int) -> bool:
-        """More packets to _left. False: none came."""
-        block = self._read(min(want, _CHUNK) if want > 0 else _CHUNK, timeout_ms)
-        if block is None:
+        """More packets to be handed out, where none is left. False: none came."""
+        block = self._scratch = self._scratch or self._new_block(_CHUNK)
+        if not self._read(block, min(want, _CHUNK) if want > 0 else _CHUNK, timeout_ms):
             return False
         view = block.view()
-        data = bytes(view[block.data_at :])
-        make = tuple.__new__
-        self._left.extend(
-            (make(Pkthdr, record), data[record[1] : record[1] + record[2]])
-            for record in _RECORD.iter_unpack(view[: block.n_records * _RECORD.size])
-        )
+        self._data = bytes(view[block.data_at :])
+        # The objects are made when they are handed out: nothing else holds them.
+        self._records = _RECORD.iter_unpack(view[: block.n_records * _RECORD.size])
         return True
 
     def refilter(self, accepts: Callable[[bytes, int], bool]) -> None:
         """A new filter was set: judge what was read and not yet handed out."""
-        self._left = deque((h, data) for h, data in self._left if accepts(data, h.getlen()))
+        data = self._data
+        self._records = iter([r for r in self._records if accepts(data[r[1] : r[1] + r[2]], r[3])])
 
     def _hand_out(self, cnt: int, handler: Callback) -> int:
         """What is read already, at most cnt packets (< 0: all). How many."""
-        left, n = self._left, 0
-        take = left.popleft
-        while left and not self._breaking and not self._closing and n != cnt:
-            header, data = take()
-            n += 1
-            handler(header, data)
+        n, data = 0, self._data
+        if self._breaking or self._closing:
+            return n
+        records = islice(self._records, cnt) if cnt > 0 else self._records
+        new = object.__new__
+        for n, record in enumerate(records, 1):  # noqa: B007 - n is the result
+            header = new(Pkthdr)
+            header._record = record
+            handler(header, data[record[1] : record[1] + record[2]])
+            if self._breaking or self._closing:
+                break
         return n
 
     def _run(self, cnt: int, once: bool, handler: Callback) -> int:
@@ -304,10 +318,14 @@ class Source:
         self._begin()
         try:
             while True:
-                n += self._hand_out(cnt - n if cnt > 0 else -1, handler)
+                handed_out = self._hand_out(cnt - n if cnt > 0 else -1, handler)
+                n += handed_out
                 if (cnt > 0 and n >= cnt) or (once and n > 0 and self.fd >= 0):
                     return n
-                if self._is_over() or not self._refill(cnt - n if cnt > 0 else 0, timeout_ms):
+                if self._is_over():
+                    return n
+                # A callback may have set a filter: then what passes it is to be handed out first.
+                if not handed_out and not self._refill(cnt - n if cnt > 0 else 0, timeout_ms):
                     return n
         finally:
             self._end()
