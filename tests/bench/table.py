@@ -38,6 +38,8 @@ def median(values: Sequence[float]) -> float:
 def _number(value: float) -> str:
     if value == NEVER:
         return "never"
+    if value and abs(value) < 0.1:
+        return f"{value:.2g}"
     if value and abs(value) < 10:
         return f"{value:.2f}"
     if abs(value) < 1000 and value != int(value):
