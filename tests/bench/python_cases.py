@@ -82,7 +82,7 @@ def _busy(how: str, library: str, goal: float | None = None) -> PythonCase:
 
 def _scapy(how: str, what: str, traffic: Traffic, count: int | None, beside: str) -> PythonCase:
     name, beside = f"{traffic.name}.{how}", f"{traffic.name}.{beside}"
-    return PythonCase(name, "scapy", how, what, traffic, beside, count=count, rate=2_000)
+    return PythonCase(name, "scapy", how, what, traffic, beside, count=count, rate=500)
 
 
 _LOOP = "file.pcapy-ng.loop"
@@ -103,7 +103,7 @@ CASES: tuple[PythonCase, ...] = (
     _peer("pypcap.iterate", "for ts, data in pcap", FILE, "file.pcapy-ng.next"),
     _peer("cypcap.iterate", "for header, data in pcap", FILE, "file.pcapy-ng.next"),
     _scapy("scapy.raw", "for data, meta in RawPcapReader", FILE, None, "pcapy-ng.next"),
-    _scapy("scapy.sniff", "sniff(store=False)", FILE, 10_000, "pcapy-ng.next"),
+    _scapy("scapy.sniff", "sniff(store=False)", FILE, 5_000, "pcapy-ng.next"),
     _peer("pcapy-ng.slices", "next_batch, a slice each", FILE),
     _peer("pcapy-ng.list", "next_batch, (ts_ns, slice) each", FILE, "file.pcapy-ng.slices"),
     _ours("ours.list", "batches, tolist: (ts_ns, bytes) each", FILE, "pcapy-ng.slices", 1.6),
@@ -123,7 +123,7 @@ CASES: tuple[PythonCase, ...] = (
     _peer("pcapy-ng.next", "next", LIVE),
     _ours("ours.next", "next", LIVE, "pcapy-ng.next"),
     _peer("pypcap.iterate", "for ts, data in pcap", LIVE, "live.pcapy-ng.next"),
-    _scapy("scapy.sniff", "sniff(store=False)", LIVE, 4_000, "pcapy-ng.next"),
+    _scapy("scapy.sniff", "sniff(store=False)", LIVE, 1_000, "pcapy-ng.next"),
     _busy("pcapy-ng.loop", "pcapy-ng"),
     _busy("ours.loop", OURS, 1.0),
     _busy("cypcap.loop", "cypcap"),

@@ -23,7 +23,7 @@ from python_env import PythonEnv
 READER = str(Path(__file__).with_name("python_reader.py"))
 FILE_PACKETS, LIVE_PACKETS = 1_000_000, 300_000
 PACKET_LEN = 60
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0
 NS_PER_PACKET = 10_000  # between two of the savefile's
 
 
