@@ -166,20 +166,24 @@ static void test_ring_sizes(void **state)
 {
 	static const struct {
 		uint64_t asked, len;
-		uint32_t block_len;
+		uint32_t block_len, retire_ms;
 	} rows[] = {
-		{64 << 20, 64 << 20, 1 << 20},
-		{2 << 20, 2 << 20, 256 << 10},
-		{1 << 20, 1 << 20, 128 << 10},
-		{1, 128 << 10, 128 << 10},
-		{(3 << 20) + 1, (3 << 20) + (256 << 10), 256 << 10},
+		{64 << 20, 64 << 20, 1 << 20, 100},
+		{2 << 20, 2 << 20, 256 << 10, 200},
+		{1 << 20, 1 << 20, 128 << 10, 1000},
+		{1, 128 << 10, 128 << 10, 1000},
+		{(3 << 20) + 1, (3 << 20) + (256 << 10), 256 << 10, 1000},
+		/* Where blocks are retired quickly there are more of them. */
+		{64 << 20, 64 << 20, 256 << 10, 4},
+		{64 << 20, 64 << 20, 128 << 10, 1},
 	};
 	struct accel_psock s;
 
 	(void)state;
 	need_lo();
 	for (size_t i = 0; i < ACCEL_ARRAY_LEN(rows); i++) {
-		struct accel_ring_request rq = {.buffer_len = rows[i].asked, .retire_ms = 1};
+		struct accel_ring_request rq = {.buffer_len = rows[i].asked,
+						.retire_ms = rows[i].retire_ms};
 
 		assert_int_equal(accel_psock_open(&s, SOCK_RAW, NULL), 0);
 		assert_int_equal(accel_psock_set_ring(&s, "lo", &rq, NULL), 0);

@@ -225,6 +225,17 @@ def test_stats_count_drops(lab):
     assert result["packets"] == 5000 - result["drop"]
 
 
+@pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: 2 MiB are one block without a timeout")
+@pytest.mark.parametrize("flags", [["-I"], ["-t", 0]], ids=["immediate", "timeout 0"])
+def test_trickle_while_stalled(lab, flags):
+    """A program that stalls loses nothing of a trickle, each packet of which may take a block."""
+    capture = lab.capture("afpacket:eth0", *flags)
+    capture.signal(netlab.signal.SIGSTOP)
+    lab.send("peer0", "-n", 250, "-r", 250)
+    capture.signal(netlab.signal.SIGCONT)
+    once(capture.stop(), 250)
+
+
 @pytest.mark.parametrize("flags", [[], ["-I"]], ids=["normal", "immediate"])
 def test_inject(lab, flags):
     """pcap_inject and pcap_sendpacket send; the handle does not see its own packets, the peer does,

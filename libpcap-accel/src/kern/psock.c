@@ -19,6 +19,7 @@
 #define SMALLEST_BLOCK	 (128u * 1024)
 #define PREFERRED_BLOCK	 (1024u * 1024)
 #define PREFERRED_BLOCKS 8u
+#define PREFERRED_MS	 1000u
 
 /* Room in front of each packet for a VLAN tag to be put back. */
 #define HEADROOM 4
@@ -66,11 +67,14 @@ void accel_psock_close(struct accel_psock *s)
 	*s = ACCEL_PSOCK_NONE;
 }
 
-static uint32_t choose_block(uint64_t buffer_len)
+/* Of a trickle of packets, each retires a block: then it is the number of blocks that says for how
+ * long a reader may stall. */
+static uint32_t choose_block(uint64_t buffer_len, uint32_t retire_ms)
 {
 	uint32_t block = PREFERRED_BLOCK;
 
-	while (block > SMALLEST_BLOCK && buffer_len / block < PREFERRED_BLOCKS)
+	while (block > SMALLEST_BLOCK && (buffer_len / block < PREFERRED_BLOCKS ||
+					  buffer_len / block * retire_ms < PREFERRED_MS))
 		block /= 2;
 	return block;
 }
@@ -132,7 +136,8 @@ static int fail_ring(int r, const char *name, uint64_t len, struct accel_err *er
 int accel_psock_set_ring(struct accel_psock *s, const char *name,
 			 const struct accel_ring_request *rq, struct accel_err *err)
 {
-	uint32_t block_len = rq->block_len ? rq->block_len : choose_block(rq->buffer_len);
+	uint32_t block_len =
+		rq->block_len ? rq->block_len : choose_block(rq->buffer_len, rq->retire_ms);
 	uint64_t limit = memory_limit(), len = rq->buffer_len;
 	uint32_t n_blocks;
 	void *map;
