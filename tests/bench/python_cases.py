@@ -70,9 +70,11 @@ def _ours(
     return PythonCase(name, OURS, how, what, traffic, f"{traffic.name}.{beside}", goal)
 
 
-def _plain(how: str, what: str, beside: str, goal: float | None = None) -> PythonCase:
+def _plain(
+    how: str, what: str, beside: str, goal: float | None = None, count: int | None = None
+) -> PythonCase:
     name = f"file.plain.{how.partition('.')[2]}"
-    return PythonCase(name, PLAIN, how, what, FILE, f"file.{beside}", goal)
+    return PythonCase(name, PLAIN, how, what, FILE, f"file.{beside}", goal, count=count)
 
 
 def _busy(how: str, library: str, goal: float | None = None) -> PythonCase:
@@ -99,10 +101,10 @@ CASES: tuple[PythonCase, ...] = (
     _plain("ours.header", "loop, getcaplen() and getts()", "pcapy-ng.header"),
     _peer("pcapy-ng.next", "next", FILE),
     _ours("ours.next", "next", FILE, "pcapy-ng.next", 1.2),
-    _plain("ours.next", "next", "pcapy-ng.next"),
+    _plain("ours.next", "next", "pcapy-ng.next", count=100_000),
     _peer("pypcap.iterate", "for ts, data in pcap", FILE, "file.pcapy-ng.next"),
     _peer("cypcap.iterate", "for header, data in pcap", FILE, "file.pcapy-ng.next"),
-    _scapy("scapy.raw", "for data, meta in RawPcapReader", FILE, None, "pcapy-ng.next"),
+    _scapy("scapy.raw", "for data, meta in RawPcapReader", FILE, 200_000, "pcapy-ng.next"),
     _scapy("scapy.sniff", "sniff(store=False)", FILE, 5_000, "pcapy-ng.next"),
     _peer("pcapy-ng.slices", "next_batch, a slice each", FILE),
     _peer("pcapy-ng.list", "next_batch, (ts_ns, slice) each", FILE, "file.pcapy-ng.slices"),

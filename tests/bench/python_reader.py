@@ -95,9 +95,9 @@ def _loop_counting(reader: Opened, count: int) -> int:
 
 
 def _next(reader: Opened, count: int) -> int:
-    n = 0
+    n, take = 0, reader.next  # looked up once: pcapy-ng's lookups are slow
     while n != count or not count:
-        header, _data = reader.next()
+        header, _data = take()
         if header is not None:
             n += 1
         elif not count:
