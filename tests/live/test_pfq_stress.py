@@ -60,6 +60,8 @@ def test_joins_and_kills(make_lab, tmp_path, rounds, text, fanout, plain):
     alive += [start(lab) for _ in range(5)]
     for capture in alive:
         await_ready(capture)
+    # Those who were there before the computation have changed to it: who is late at that may double.
+    settle(lab, fanout=fanout * 6, plain=plain * 6)
     traffic = lab.sending("peer0", "-r", 2000, "-f", 200, "-b")
     for _ in range(rounds):
         one_round(lab, dice, alive)
