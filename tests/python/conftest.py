@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 
-import pypcapaccel
-
 HERE = Path(__file__).parent
+
+# `python -m pytest` puts the folder it is started in first, and in the repository that is the package's sources,
+# which have no extension module.
+sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != HERE.parents[1]]
+pypcapaccel = importlib.import_module("pypcapaccel")
+
 CACHE = HERE.parent / ".cache" / "python"
 PCAPY_NG = "pcapy-ng==2.1.0"
 _OURS = ("_backend", "_handle", "_source", "_classify", "pcapy", "capture")
