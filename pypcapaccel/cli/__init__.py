@@ -28,6 +28,8 @@ COMMANDS = {
     "run": "start a program with the library in front of its libpcap",
     "env": "print the variables that `run` would set",
     "groups": "list, define, change, delete and watch groups of the engine pfq",
+    "top": "the captures on this host, live",
+    "stats": "the counters of captures on this host",
     "compile": "what a computation becomes, and what it does with packets",
     "config": "check and convert configuration files",
     "devices": "the devices that can be captured on, and how",

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/model.h"
 #include "core/real.h"
+#include "core/stats_page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,7 @@ static void close_wake_fd(struct accel_handle *h)
 /* Back to "created". */
 static void deactivate(struct accel_handle *h)
 {
+	accel_stats_page_close(h);
 	if (h->is_active)
 		h->be->close(h->st);
 	h->is_active = false;
@@ -98,7 +100,7 @@ static int read_settings(struct accel_handle *h)
 	h->be = accel_backend_find(h->dev.engine);
 	if (!h->be)
 		return accel_fail(&h->err, -EINVAL,
-				  "%s: this build has no %s engine (it has: afpacket, pfq)",
+				  "%s: this build has no %s engine (it has: afpacket, pfq, xdp)",
 				  h->name, accel_engine_name(h->dev.engine));
 	return accel_config_gather(h->name, &h->dev, &h->settings, &h->err);
 }
@@ -203,6 +205,8 @@ int accel_handle_activate(struct accel_handle *h)
 		accel_store_relaxed(&h->stop, 0);
 	if (r < 0)
 		deactivate(h);
+	else
+		accel_stats_page_open(h);
 	return r;
 }
 

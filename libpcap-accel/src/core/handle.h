@@ -17,6 +17,7 @@
 #include "backend/backend.h"
 #include "base/err.h"
 #include "core/pcap_abi.h"
+#include "kern/shared_page.h"
 
 #include <string.h>
 
@@ -46,6 +47,9 @@ struct accel_handle {
 	/* Set by breakloop, cleared by the read that it ends. Writers: any thread, signal
 	 * handlers. */
 	int stop;
+
+	struct accel_shared_page page; /* for other programs: core/stats_page.h */
+	unsigned n_reads;	       /* since the last look whether the page is due */
 
 	struct accel_pkthdr next_hdr; /* of the packet that next_ex lent */
 	struct timeval select_timeout;

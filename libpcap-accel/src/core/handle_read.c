@@ -7,6 +7,8 @@
  * Threads: the handle's, but for accel_handle_break(). */
 #include "core/handle.h"
 
+#include "core/stats_page.h"
+
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,10 @@
 /* A loop on a non-blocking handle looks this often whether it was broken off: there is no eventfd,
  * and spinning is what libpcap does. */
 #define NONBLOCK_SLICE_MS 10
+
+/* A reader that never sleeps looks after so many reads whether its statistics page is due. */
+#define PAGE_READS	  64	/* of what is there */
+#define PAGE_SINGLE_READS 16384 /* of one packet */
 
 void accel_handle_break(struct accel_handle *h)
 {
@@ -82,6 +88,7 @@ static int wait_for_packets(struct accel_handle *h, int timeout_ms, uint64_t *st
 {
 	int r;
 
+	accel_stats_page_write(h);
 	for (;;) {
 		r = h->be->wait(h->st, time_left(timeout_ms, start), h->wake_fd, &h->err);
 		drain_wake_fd(h);
@@ -100,6 +107,14 @@ static int read_timeout(const struct accel_handle *h)
 	return h->timeout_ms > 0 ? h->timeout_ms : -1;
 }
 
+static inline void count_read(struct accel_handle *h, unsigned n_reads)
+{
+	if (ACCEL_LIKELY(++h->n_reads < n_reads))
+		return;
+	h->n_reads = 0;
+	accel_stats_page_write(h);
+}
+
 int accel_handle_dispatch(struct accel_handle *h, int max, accel_sink sink, unsigned char *user)
 {
 	bool has_waited = false;
@@ -110,6 +125,7 @@ int accel_handle_dispatch(struct accel_handle *h, int max, accel_sink sink, unsi
 		r = h->be->read(h->st, max, sink, user);
 		if (r == -EINTR && !use_up_break(h))
 			continue;
+		count_read(h, PAGE_READS);
 		if (r != 0)
 			return r;
 		/* What woke us was not for us: filtered out, say. Time may be over all the same. */
@@ -133,6 +149,7 @@ int accel_handle_loop(struct accel_handle *h, int max, accel_sink sink, unsigned
 			continue;
 		if (r < 0)
 			return r;
+		count_read(h, PAGE_READS);
 		if (max > 0)
 			left -= r;
 		if (r > 0)
@@ -171,7 +188,9 @@ static __attribute__((noinline)) int next_or_wait(struct accel_handle *h,
 int accel_handle_next(struct accel_handle *h, const unsigned char **data)
 {
 	if (ACCEL_LIKELY(!accel_load_relaxed(&h->stop)) &&
-	    h->be->next(h->st, &h->next_hdr, data) > 0)
+	    h->be->next(h->st, &h->next_hdr, data) > 0) {
+		count_read(h, PAGE_SINGLE_READS);
 		return 1;
+	}
 	return next_or_wait(h, data);
 }

@@ -86,3 +86,16 @@ int accel_registry_find_folder(char path[PATH_LEN], struct accel_err *err)
 {
 	return walk(path, check_folder, err);
 }
+
+int accel_registry_make_stats_folder(char path[PATH_LEN], struct accel_err *err)
+{
+	size_t len;
+	int r;
+
+	choose_dir(path);
+	if ((r = make_folder(path, err)) < 0)
+		return r;
+	len = strlen(path);
+	snprintf(path + len, PATH_LEN - len, "/stats");
+	return make_folder(path, err);
+}

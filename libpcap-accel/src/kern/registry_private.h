@@ -17,6 +17,9 @@ int accel_registry_make_folder(char path[ACCEL_REGISTRY_PATH_LEN], struct accel_
 /* The same, if it is there: else -ENOENT without a text. */
 int accel_registry_find_folder(char path[ACCEL_REGISTRY_PATH_LEN], struct accel_err *err);
 
+/* The folder of this user's statistics pages, of all namespaces, made if need be. As above. */
+int accel_registry_make_stats_folder(char path[ACCEL_REGISTRY_PATH_LEN], struct accel_err *err);
+
 /* accel_registry_visit() in the folder of another namespace, all of whose kept records are taken to
  * hold: its cookie is not known. */
 int accel_registry_visit_in(struct accel_registry *r, const char *folder, unsigned group,

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stats_page.h - what other programs may know of an active handle: who captures on what, and its
+ * counters. One file a handle, mapped (kern/shared_page.h), read by `pcap-accel top`.
+ *
+ * The counters are written before the handle sleeps, and, for one that never does, each so many
+ * reads; 50 times a second at most. A page that cannot be made is none: captures do not need it.
+ *
+ * Threads: the handle's. */
+#ifndef ACCEL_STATS_PAGE_H
+#define ACCEL_STATS_PAGE_H
+
+#include <stdint.h>
+
+struct accel_handle;
+
+#define ACCEL_STATS_MAGIC "accelst1" /* another layout, another magic */
+
+/* The file. Times in ns. pypcapaccel/cli/pages.py reads it; tests/python/test_top.py compares. */
+struct accel_stats_page {
+	char magic[8];
+	uint32_t size;	   /* of all this */
+	int32_t pid;	   /* as its own process sees it */
+	uint64_t netns;	   /* inode of the network namespace */
+	uint64_t since_ns; /* CLOCK_REALTIME */
+	int32_t group;	   /* -1: none was named */
+	uint32_t reserved; /* 0 */
+	char program[16];  /* NUL-terminated, as the following */
+	char engine[16];   /* "afpacket" */
+	char device[128];  /* as the program wrote it, cut */
+	/* Each written by one relaxed store: no two of them need to be of one moment. */
+	uint64_t updated_ns; /* CLOCK_MONOTONIC, of the counters */
+	uint64_t received, dropped, if_dropped, freezes, delivered, injected, inject_failed;
+};
+
+/* Of a handle that has just become active. A failure is logged at `debug` and nothing else. */
+void accel_stats_page_open(struct accel_handle *h);
+void accel_stats_page_close(struct accel_handle *h);
+
+/* Write the counters if it is time. */
+void accel_stats_page_write(struct accel_handle *h);
+
+#endif
