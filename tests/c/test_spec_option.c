@@ -277,6 +277,13 @@ static void test_environment(void **state)
 	accel_settings_fini(&s);
 }
 
+static enum accel_engine some_engine(const struct accel_opt_row *row)
+{
+	if (row->engines & ACCEL_PFQ)
+		return ACCEL_PFQ;
+	return row->engines & ACCEL_AFPACKET ? ACCEL_AFPACKET : ACCEL_XDP;
+}
+
 /* Each variable of each row reaches its option, by pfq or by the first engine that knows it. */
 static void test_every_variable(void **state)
 {
@@ -284,8 +291,7 @@ static void test_every_variable(void **state)
 	for (size_t i = 0; i < ACCEL_N_OPTS; i++)
 		for (const char *const *e = accel_opt_table[i].env; *e; e++) {
 			const struct accel_opt_row *row = &accel_opt_table[i];
-			enum accel_engine engine =
-				row->engines & ACCEL_PFQ ? ACCEL_PFQ : ACCEL_AFPACKET;
+			enum accel_engine engine = some_engine(row);
 			struct accel_settings s;
 
 			ENV(*e, *row->def ? row->def : row->words ? row->words[0] : "7");

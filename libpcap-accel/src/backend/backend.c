@@ -9,6 +9,7 @@
 static const struct accel_backend *const backends[] = {
 	&accel_backend_afpacket,
 	&accel_backend_pfq,
+	&accel_backend_xdp,
 };
 
 const struct accel_backend *accel_backend_find(enum accel_engine engine)

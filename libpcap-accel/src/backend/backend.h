@@ -129,6 +129,7 @@ struct accel_backend {
 
 extern const struct accel_backend accel_backend_afpacket;
 extern const struct accel_backend accel_backend_pfq;
+extern const struct accel_backend accel_backend_xdp;
 
 /* The engine's implementation, or NULL if this build has none. */
 const struct accel_backend *accel_backend_find(enum accel_engine engine);

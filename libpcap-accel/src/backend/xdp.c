@@ -23,6 +23,9 @@
 #define MAX_FRAMES     (1u << 20)
 #define SEND_TRIES     100
 
+/* Words of the option table, by index. */
+enum { DIVERT_FORCE = 1, REST_DROP = 1, ATTACH_NATIVE = 1, ATTACH_GENERIC = 2 };
+
 static int check_list(const struct accel_request *rq, struct accel_err *err)
 {
 	const struct accel_device *dev = rq->dev;
@@ -75,16 +78,23 @@ static uint32_t power_of_2_below(uint64_t n)
 	return p;
 }
 
-/* Frames of a socket: what was asked for in packets, else in bytes of the whole handle. */
+/* Frames of a socket: what was asked for in packets, else in bytes. */
 void xdp_read_options(struct xdp *x)
 {
 	const struct accel_request *rq = &x->rq;
 	bool by_slots = accel_rq_given(rq, ACCEL_OPT_RX_SLOTS) && !rq->buffer_must_fit;
+	uint64_t attach = accel_rq_value(rq, ACCEL_OPT_ATTACH)->num;
 
 	x->opt = (struct xdp_choices){
-		.rest = ACCEL_XDP_PASS,
-		.try_native = true,
-		.try_generic = true,
+		.force = accel_rq_value(rq, ACCEL_OPT_DIVERT)->num == DIVERT_FORCE,
+		.rest = accel_rq_value(rq, ACCEL_OPT_REST)->num == REST_DROP ? ACCEL_XDP_DROP
+									     : ACCEL_XDP_PASS,
+		.try_native = attach != ATTACH_GENERIC,
+		.try_generic = attach != ATTACH_NATIVE,
+		.zc = (enum accel_xsk_zc)accel_rq_value(rq, ACCEL_OPT_ZC)->num,
+		.frame_len = accel_rq_given(rq, ACCEL_OPT_FRAME_SIZE)
+				     ? (uint32_t)accel_rq_value(rq, ACCEL_OPT_FRAME_SIZE)->num
+				     : 0,
 		.n_frames = DEFAULT_FRAMES,
 		.n_must_fit = rq->buffer_must_fit || by_slots,
 		.n_tx_frames = power_of_2_below(
@@ -93,7 +103,8 @@ void xdp_read_options(struct xdp *x)
 	if (by_slots)
 		x->opt.n_frames = power_of_2_below(accel_rq_value(rq, ACCEL_OPT_RX_SLOTS)->num);
 	else if (rq->buffer_len)
-		x->opt.n_frames = power_of_2_below(rq->buffer_len / 2048);
+		x->opt.n_frames = power_of_2_below(rq->buffer_len /
+						   (x->opt.frame_len ? x->opt.frame_len : 2048));
 }
 
 static void set_vlans(struct xdp *x)

@@ -76,7 +76,9 @@ struct xdp {
 	struct accel_guard guard;
 	struct sock_filter *filter; /* guard and the program's filter; owned; NULL = all */
 	unsigned n_filter;
-	bool cuts; /* the filter keeps less than the snaplen of some packets */
+	bool cuts;	   /* the filter keeps less than the snaplen of some packets */
+	bool has_filtered; /* the program that runs is not the one of open() */
+	bool judges_all;   /* the filter could not be loaded: the reader applies it */
 	/* Packets until then, by the monotonic clock, may have met another filter. */
 	uint64_t settled_ns;
 
@@ -89,8 +91,6 @@ struct xdp {
 	bool was_busy;	    /* packets came since the last sleep */
 	uint64_t looked_ms; /* when the devices were last looked for */
 };
-
-extern const struct accel_backend accel_backend_xdp;
 
 void xdp_read_options(struct xdp *x);
 

@@ -143,6 +143,50 @@ static bool filter_cuts(const struct sock_filter *insns, unsigned n, uint32_t sn
 	return false;
 }
 
+static bool takes_all(const struct sock_filter *insns, unsigned n, uint32_t snaplen)
+{
+	return n == 0 || (n == 1 && insns->code == (BPF_RET | BPF_K) && insns->k >= snaplen);
+}
+
+/* Does x->filter do what `insns` do? */
+static bool is_same(const struct xdp *x, const struct sock_filter *insns, unsigned n)
+{
+	uint32_t snaplen = x->rq.snaplen;
+
+	if (takes_all(x->filter, x->n_filter, snaplen) && takes_all(insns, n, snaplen))
+		return true;
+	return n && x->n_filter == n && memcmp(x->filter, insns, n * sizeof(*insns)) == 0;
+}
+
+/* Programs that drop their privileges do so before they set their filter, and the kernel takes no
+ * new program then. Where the host gets nothing anyway, the present one may go on taking more than
+ * the filter wants: the reader judges. */
+static int filter_ourselves(struct xdp *x, struct accel_err *err)
+{
+	if (x->opt.rest != ACCEL_XDP_DROP || x->has_filtered)
+		return accel_fail(err, -EPERM,
+				  "%s: this process has given up the privileges that a new XDP "
+				  "program takes (keep CAP_BPF and CAP_NET_ADMIN, as tcpdump -Z "
+				  "root does, or add rest=drop)",
+				  x->rq.name);
+	x->judges_all = true;
+	return 0;
+}
+
+/* The filter that x->filter now is has effect. */
+static int put_filter_in_force(struct xdp *x, struct accel_err *err)
+{
+	int r = replace_programs(x, err);
+
+	if (r == -EPERM)
+		return filter_ourselves(x, err);
+	if (r == 0) {
+		x->judges_all = false;
+		x->has_filtered = true;
+	}
+	return r;
+}
+
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err)
 {
 	struct xdp *x = st;
@@ -152,7 +196,8 @@ int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct
 
 	if (r < 0)
 		return accel_fail_sys(err, r, "%s: the filter", x->rq.name);
-	r = replace_programs(x, err);
+	if (!is_same(x, old, n_old))
+		r = put_filter_in_force(x, err);
 	if (r < 0) {
 		free(x->filter);
 		x->filter = old;

@@ -192,7 +192,7 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 	*data = accel_xsk_data(&s->xsk, desc);
 	if (ACCEL_UNLIKELY(s->n_descs > 1))
 		*data = put_together(x, s, &len);
-	if (ACCEL_UNLIKELY(x->cuts || x->settled_ns)) {
+	if (ACCEL_UNLIKELY(x->cuts || x->judges_all || x->settled_ns)) {
 		if (s->time_ns > x->settled_ns)
 			x->settled_ns = 0;
 		keep = x->filter ? ACCEL_MIN(judge(x, s, *data, len), keep) : keep;

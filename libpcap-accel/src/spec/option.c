@@ -4,7 +4,7 @@
  * Which engines know an option: afpacket all but what speaks of PFQ's language and transmit
  * threads. pfq, which runs on the same sockets, all but the fanout's own knobs, because the
  * computation decides who gets a packet. xdp what a UMEM and its four rings have a use for; it sees
- * no sent packets, so it has no direction, and it has no groups yet. The transmit queue and node of
+ * no sent packets, so it has no direction, and it has no groups. The transmit queue and node of
  * PFQ name threads that a stock kernel does not have: they are read, so that old files and scripts
  * go on working.
  *
@@ -37,7 +37,7 @@
 const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 	[ACCEL_OPT_BUFFER] = {
 		.id = ACCEL_OPT_BUFFER,
-		.key = "buffer", .env = NAMES("PCAP_ACCEL_BUFFER"),
+		.key = "buffer", .aliases = NAMES("umem_size"), .env = NAMES("PCAP_ACCEL_BUFFER"),
 		/* The kernel keeps a pointer a block in at most 4 MiB (KMALLOC_MAX_SIZE): 524288
 		 * blocks, 512 GiB of the default block. Seen on 6.18: 524288 work, 524289 are
 		 * ENOMEM, and one ring may exceed 4 GiB. */
@@ -127,7 +127,7 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.key = "tx_batch",
 		.aliases = NAMES("tx_sync", "tx_flush_hint", "tx_fhint", "tx_flush", "pfq_tx_sync"),
 		.env = NAMES("PCAP_ACCEL_TX_BATCH", "PFQ_TX_SYNC", "PFQ_TX_FLUSH_HINT", "PFQ_TX_FHINT", "PFQ_TX_FLUSH", "PFQ_TX_BATCH"),
-		.type = ACCEL_TYPE_NUMBER, .engines = ALL, .min = 1, .max = 1024,
+		.type = ACCEL_TYPE_NUMBER, .engines = AF | PFQ, .min = 1, .max = 1024,
 		.def = "1", .help = "Packets handed to the kernel together" },
 	[ACCEL_OPT_QDISC_BYPASS] = {
 		.id = ACCEL_OPT_QDISC_BYPASS,
@@ -142,13 +142,13 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.def = "", .help = "PFQ/lang: which packets the group gets, and which member gets each" },
 	[ACCEL_OPT_RX_SLOTS] = {
 		.id = ACCEL_OPT_RX_SLOTS,
-		.key = "rx_slots", .aliases = NAMES("pfq_rx_slots"),
+		.key = "rx_slots", .aliases = NAMES("pfq_rx_slots", "num_frames"),
 		.env = NAMES("PCAP_ACCEL_RX_SLOTS", "PFQ_RX_SLOTS"),
 		.type = ACCEL_TYPE_NUMBER, .engines = ALL, .min = 1, .max = 1ull << 28,
 		.def = "131072", .help = "Packets that the ring shall hold; where given, it decides the buffer" },
 	[ACCEL_OPT_TX_SLOTS] = {
 		.id = ACCEL_OPT_TX_SLOTS,
-		.key = "tx_slots", .aliases = NAMES("pfq_tx_slots"),
+		.key = "tx_slots", .aliases = NAMES("pfq_tx_slots", "tx_ring_size"),
 		.env = NAMES("PCAP_ACCEL_TX_SLOTS", "PFQ_TX_SLOTS"),
 		.type = ACCEL_TYPE_NUMBER, .engines = PFQ | XDP, .min = 1, .max = 1ull << 28,
 		.def = "8192", .help = "Packets that the transmit queue shall hold" },
@@ -165,6 +165,31 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.env = NAMES("PCAP_ACCEL_TX_NODE", "PFQ_TX_IDX_THREAD", "PFQ_TX_THREAD", "PFQ_TX_TASK", "PFQ_TX_CPU", "PFQ_TX_NODE"),
 		.type = ACCEL_TYPE_NUMBER, .rules = ACCEL_RULE_OR_NONE, .engines = PFQ, .min = 0, .max = 65535,
 		.def = "-1", .help = "CPU of PFQ's transmit thread; -1: none" },
+	[ACCEL_OPT_DIVERT] = {
+		.id = ACCEL_OPT_DIVERT,
+		.key = "divert", .env = NAMES("PCAP_ACCEL_DIVERT"),
+		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("auto", "force"),
+		.def = "auto", .help = "Whether to take packets from an interface that the host lives on: refuse, or take them all the same" },
+	[ACCEL_OPT_REST] = {
+		.id = ACCEL_OPT_REST,
+		.key = "rest", .env = NAMES("PCAP_ACCEL_REST"),
+		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("pass", "drop"),
+		.def = "pass", .help = "What becomes of packets that the filter rejects: the host gets them, or nobody" },
+	[ACCEL_OPT_ATTACH] = {
+		.id = ACCEL_OPT_ATTACH,
+		.key = "attach", .aliases = NAMES("xdp_mode"), .env = NAMES("PCAP_ACCEL_ATTACH"),
+		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("auto", "native", "generic"),
+		.def = "auto", .help = "Where the XDP program runs: in the driver if it can, in the driver, or before the stack" },
+	[ACCEL_OPT_ZC] = {
+		.id = ACCEL_OPT_ZC,
+		.key = "zc", .aliases = NAMES("zerocopy"), .env = NAMES("PCAP_ACCEL_ZC"),
+		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("auto", "require", "no"),
+		.def = "auto", .help = "Zero copy: if the driver has it, always, or never" },
+	[ACCEL_OPT_FRAME_SIZE] = {
+		.id = ACCEL_OPT_FRAME_SIZE,
+		.key = "frame_size", .aliases = NAMES("xdp_frame_size"), .env = NAMES("PCAP_ACCEL_FRAME_SIZE"),
+		.type = ACCEL_TYPE_SIZE, .rules = ACCEL_RULE_POWER_OF_2, .engines = XDP, .min = 2 * KIB, .max = 4 * KIB,
+		.def = "2KiB", .help = "Memory of one packet, or of each part of a longer one; if not given: 4KiB where the MTU asks for it" },
 };
 /* clang-format on */
 

@@ -52,6 +52,12 @@ enum accel_opt {
 	ACCEL_OPT_TX_SLOTS,    /* number */
 	ACCEL_OPT_TX_QUEUE,    /* number, or ACCEL_NONE */
 	ACCEL_OPT_TX_NODE,     /* number, or ACCEL_NONE */
+	/* AF_XDP */
+	ACCEL_OPT_DIVERT,     /* word: auto force */
+	ACCEL_OPT_REST,	      /* word: pass drop */
+	ACCEL_OPT_ATTACH,     /* word: auto native generic */
+	ACCEL_OPT_ZC,	      /* word: auto require no = enum accel_xsk_zc */
+	ACCEL_OPT_FRAME_SIZE, /* size: 2 or 4 KiB; if not given, the MTU decides */
 	ACCEL_N_OPTS,
 };
 

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The AF_XDP engine under real programs: what is taken, what the host keeps, what is left behind.
+
+A witness, the system's libpcap on the same interface, stands for the host: it sees what XDP passed on.
+Between the two namespaces a veth pair may lose packets on a busy machine; it counts them, and so do we.
+"""
+
+import json
+import time
+
+import netlab
+import pytest
+
+N = 2000
+RATE = 10000
+
+
+@pytest.fixture
+def port(lab):
+    """A lab whose eth0 has no address: the host does not live there."""
+    if netlab.STOCK:
+        pytest.skip("the system's libpcap has no AF_XDP")
+    lab.ip("address", "flush", "dev", "eth0")
+    return lab
+
+
+def lost_on_the_way(lab):
+    """Packets that the pair itself has lost so far."""
+    text = lab.run(["ip", "-j", "-s", "link", "show", "peer0"], where=netlab.SENDER).stdout
+    there = lab.run(["ip", "-j", "-s", "link", "show", "eth0"]).stdout
+    return (
+        json.loads(text)[0]["stats64"]["tx"]["dropped"]
+        + json.loads(there)[0]["stats64"]["rx"]["dropped"]
+    )
+
+
+def every(result, lab, n=N, first=0):
+    """All n came, once each and in order, but for those that did not reach the interface."""
+    missing = set(range(first, first + n)) - result.seen
+    assert len(missing) <= lost_on_the_way(lab), f"lost: {sorted(missing)[:20]}"
+    assert result.seen <= set(range(first, first + n))
+    assert (result["twice"], result["backwards"], result["drop"]) == (0, 0, 0)
+
+
+def start_tcpdump(lab, device, *argv, user="root", env=None):
+    netlab.needs("tcpdump")
+    words = ["tcpdump", "-n", "-l", "-Z", user, "-i", device, *argv]
+    tcpdump = lab.popen(words, env=lab.accel_env(**(env or {})))
+    netlab.await_line(tcpdump, f"listening on {device}", "stderr")
+    return tcpdump
+
+
+def finish(process):
+    out, err = process.communicate(timeout=netlab.PATIENCE_S)
+    netlab.living.remove(process)
+    return process.returncode, out, err
+
+
+def has_program(lab):
+    return "prog/xdp" in lab.ip("-d", "link", "show", "eth0")
+
+
+def await_no_program(lab):
+    """The kernel takes a program off some time after its owner has ended."""
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while has_program(lab):
+        assert time.monotonic() < deadline, lab.ip("-d", "link", "show", "eth0")
+
+
+def refusal(lab, device, *options, env=None):
+    """The sentence with which a capture is refused."""
+    capture = lab.capture(device, *options, ready=False, env=env)
+    code, out, err = finish(capture.process)
+    assert code == 1, out + err
+    await_no_program(lab)
+    return out + err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-a", "loop"],
+        ["-a", "next"],
+        ["-a", "next_ex", "-I"],
+        ["-a", "dispatch", "-n"],
+        ["-k"],
+        ["-O"],
+    ],
+    ids=" ".join,
+)
+def test_every_packet_once(port, options):
+    """Every packet arrives once, in order of time: by each reading function, blocking or not, in
+    immediate mode, in a child of the process, through pcap_open_live."""
+    capture = port.capture("xdp:eth0", "-f", "udp", *options)
+    port.send("peer0", "-n", N, "-r", RATE, "-f", 50, "-b")
+    every(capture.stop(), port)
+
+
+@pytest.mark.parametrize("device", ["xdp:eth0@q0", "xdp:eth0"])
+def test_tcpdump(port, device):
+    """tcpdump gets what its filter matches, the host the rest, and afterwards the host gets all."""
+    witness = port.capture("eth0", stock=True)
+    tcpdump = start_tcpdump(port, device, "-c", "50", "udp port 53")
+    port.send("peer0", "-n", 100, "-r", RATE)
+    port.send("peer0", "-n", 50, "-r", RATE, "-d", 53, "-q", 1000)
+    while lost_on_the_way(port) and tcpdump.poll() is None:
+        port.send("peer0", "-d", 53, "-q", 1000)
+    code, out, err = finish(tcpdump)
+    assert code == 0, err
+    assert out.count(".53: ") == 50, out + err
+    assert "50 packets captured" in err
+    await_no_program(port)
+    port.send("peer0", "-n", 50, "-r", RATE, "-d", 53, "-q", 2000)
+    seen = witness.stop().seen
+    missing = (set(range(100)) | set(range(2000, 2050))) - seen
+    assert len(missing) <= lost_on_the_way(port)
+    assert not seen & set(range(1000, 1050)) or lost_on_the_way(port)
+
+
+def test_killed(port):
+    """kill -9 leaves nothing: no program, no promiscuity, and the host has its packets again."""
+    capture = port.capture("xdp:eth0", "-f", "udp")
+    assert has_program(port)
+    assert port.promiscuity() == 1
+    port.end(capture.process, netlab.signal.SIGKILL)
+    await_no_program(port)
+    assert port.promiscuity() == 0
+    witness = port.capture("eth0", stock=True)
+    port.send("peer0", "-n", 100, "-r", RATE)
+    assert len(witness.stop().seen) + lost_on_the_way(port) >= 100
+
+
+def test_filter_change_under_load(port):
+    """A filter change loses nothing, and nothing comes that the new one rejects."""
+    capture = port.capture("xdp:eth0", "-f", "udp", "-F", "udp port 7777", "-A", 1000)
+    port.send("peer0", "-n", 2 * N, "-r", RATE, "-f", 50)
+    result = capture.stop()
+    every(result, port, 2 * N)
+    assert result["rejected"] == 0
+
+
+def test_host_lives_there(lab):
+    """An interface with an address is refused, unless divert=force, which leaves the host its ARP."""
+    if netlab.STOCK:
+        pytest.skip("the system's libpcap has no AF_XDP")
+    text = refusal(lab, "xdp:eth0")
+    assert "would take packets from this host's own 'eth0': it has the address 10.77.0.1" in text
+    capture = lab.capture("xdp:eth0?divert=force", "-f", "udp or arp")
+    witness = lab.capture("eth0", stock=True)
+    lab.send("peer0", "-n", 100, "-r", RATE, "-p", "arp")
+    lab.send("peer0", "-n", 100, "-r", RATE, "-q", 500)
+    kept, taken = netlab.stop(witness, capture)
+    lost = lost_on_the_way(lab)
+    assert not kept.seen & set(range(500, 600))
+    assert len(kept.seen) + lost >= 100
+    assert taken.seen <= set(range(500, 600))
+    assert len(taken.seen) + lost >= 100
+
+
+def test_rest(port):
+    """rest=drop: what the filter rejects reaches nobody."""
+    capture = port.capture("xdp:eth0?rest=drop", "-f", "udp port 7778")
+    witness = port.capture("eth0", stock=True)
+    port.send("peer0", "-n", 100, "-r", RATE, "-q", 500)
+    port.send("peer0", "-n", 100, "-r", RATE, "-d", 7778)
+    every(capture.stop(), port, 100)
+    assert not witness.stop().seen
+
+
+@pytest.mark.parametrize("mode, shown", [("native", " xdp "), ("generic", " xdpgeneric ")])
+def test_attach(port, mode, shown):
+    """The program is attached as was asked for, and captures."""
+    capture = port.capture(f"xdp:eth0?attach={mode}", "-f", "udp")
+    assert shown in port.ip("-d", "link", "show", "eth0")
+    port.send("peer0", "-n", N, "-r", RATE)
+    every(capture.stop(), port)
+
+
+def test_options_reach_the_engine(port, tmp_path):
+    """What serves a handle is said: frames, their size, how it is attached; from every source."""
+    conf = tmp_path / "xdp.conf"
+    conf.write_text("num_frames = 4096\nattach = generic\nzerocopy = no\n")
+    log = tmp_path / "log"
+    env = {"PCAP_ACCEL_LOG": f"info:{log}", "PCAP_ACCEL_FRAME_SIZE": "4096"}
+    capture = port.capture(f"xdp/{conf}:eth0@q0", "-f", "udp", env=env)
+    port.send("peer0", "-n", 100, "-r", RATE)
+    every(capture.stop(), port, 100)
+    assert "generic XDP, copied, 1 queue of 4096 frames of 4096 bytes" in log.read_text()
+
+
+def test_zero_copy_refused(port):
+    """A driver without zero copy, where it is required."""
+    assert "the driver has no zero copy (would be: zc=auto)" in refusal(port, "xdp:eth0?zc=require")
+
+
+def test_occupied(port):
+    """A second capture on the interface is refused, and the first goes on."""
+    first = port.capture("xdp:eth0", "-f", "udp")
+    second = port.capture("xdp:eth0", ready=False)
+    _, out, err = finish(second.process)
+    assert "of another process (end that process" in out + err
+    port.send("peer0", "-n", 100, "-r", RATE)
+    every(first.stop(), port, 100)
+
+
+def test_privileges_given_up(port):
+    """The kernel takes a program from the privileged only. Who has given that up before the filter
+    is told; with rest=drop the library filters, and without a filter none is needed."""
+    refused = port.capture("xdp:eth0", "-u", 65534, "-f", "udp", ready=False)
+    _, out, err = finish(refused.process)
+    assert "has given up the privileges that a new XDP program takes" in out + err
+    await_no_program(port)
+    capture = port.capture("xdp:eth0?rest=drop", "-u", 65534, "-f", "udp port 7778")
+    witness = port.capture("eth0", stock=True)
+    port.send("peer0", "-n", 100, "-r", RATE, "-q", 500)
+    port.send("peer0", "-n", 100, "-r", RATE, "-d", 7778)
+    every(capture.stop(), port, 100)
+    assert not witness.stop().seen
+    await_no_program(port)
+    tcpdump = start_tcpdump(port, "xdp:eth0", "-c", "50", user="nobody")
+    while tcpdump.poll() is None:
+        port.send("peer0", "-n", 50, "-r", RATE)
+    assert finish(tcpdump)[0] == 0
+
+
+def test_inject(port):
+    """pcap_inject and pcap_sendpacket send through the transmit ring."""
+    peer = port.capture("peer0", where=netlab.SENDER, stock=True)
+    ours = port.capture("xdp:eth0", "-f", "tcp", "-j", 10)
+    ours, other = netlab.stop(ours, peer)
+    assert (ours["injected"], ours["inject_failed"], ours["packets"]) == (10, 0, 0)
+    assert other.seen == set(range(1000000, 1000010))
+
+
+@pytest.mark.parametrize("direction, text", [("out", "XDP sees no sent packets"), ("in", None)])
+def test_direction(port, direction, text):
+    """Received packets only; who wants sent ones is told where they are to be had."""
+    capture = port.capture("xdp:eth0", "-f", "udp", "-d", direction, ready=not text)
+    if not text:
+        port.send("peer0", "-n", 100, "-r", RATE)
+        every(capture.stop(), port, 100)
+        return
+    _, out, err = finish(capture.process)
+    assert text in out + err
