@@ -842,7 +842,8 @@ def test_nothing_is_left(lab, tmp_path, device, computation):
     argv = [lab.build.tool("open_close"), device, "5"]
     counts = json.loads(lab.run(argv, env=env, check=False).stdout)
     assert counts["fds"][0] == counts["fds"][1], counts
-    assert counts["maps"][0] == counts["maps"][1], counts
+    if not lab.build.sanitizer:  # it maps as it likes
+        assert counts["maps"][0] == counts["maps"][1], counts
     assert lab.packet_sockets() == 0
     assert lab.promiscuity() == 0
     assert members_of(lab, tmp_path)[0] == 1
