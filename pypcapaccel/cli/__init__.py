@@ -118,7 +118,7 @@ def _call(argv: Sequence[str]) -> int:
         return 2
     if program is not None:
         if not hasattr(options, "program"):
-            options.parser.error("'--' is for run and bench (leave it out)")
+            options.parser.error("'--' is for run (leave it out)")
         # Behind a program's own words `--` is one of them.
         options.program = [*options.program, "--", *program] if options.program else program
     return int(options.function(options))
