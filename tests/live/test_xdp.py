@@ -242,3 +242,28 @@ def test_direction(port, direction, text):
         return
     _, out, err = finish(capture.process)
     assert text in out + err
+
+
+@pytest.mark.parametrize(
+    "option, why", [("", "it has the address 10.77.0.1"), (",zc=require", "no zero copy")]
+)
+def test_fallback(lab, tmp_path, option, why):
+    """Where XDP cannot be had, packet sockets copy what is received; the log says so, and why."""
+    if netlab.STOCK:
+        pytest.skip("the system's libpcap has no AF_XDP")
+    if option:
+        lab.ip("address", "flush", "dev", "eth0")
+    log = tmp_path / "log"
+    env = {"PCAP_ACCEL_LOG": f"info:{log}"}
+    capture = lab.capture(f"xdp:eth0?fallback=afpacket{option}", "-f", "udp", env=env)
+    assert not has_program(lab)
+    witness = lab.capture("eth0", "-f", "udp", stock=True)
+    lab.send("peer0", "-n", 100, "-r", RATE)
+    lab.send("eth0", "-n", 100, "-r", RATE, "-q", 500, where=netlab.SENSOR)
+    ours, all_of_it = netlab.stop(capture, witness)
+    every(ours, lab, 100)
+    assert ours.seen == all_of_it.seen & set(range(100))
+    warning, served = log.read_text().splitlines()[:2]
+    assert why in warning and warning.endswith("(fallback to afpacket)")
+    assert ": fallback to afpacket, ring of " in served
+    assert "no such interface" in refusal(lab, "xdp:none?fallback=afpacket")

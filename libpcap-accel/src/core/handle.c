@@ -4,6 +4,7 @@
  * Threads: the handle's, but for accel_handle_stats(). */
 #include "core/handle.h"
 
+#include "bpf/cbpf.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "core/model.h"
@@ -68,6 +69,7 @@ static void deactivate(struct accel_handle *h)
 	memset(&h->dev, 0, sizeof(h->dev));
 	accel_settings_fini(&h->settings);
 	accel_settings_init(&h->settings);
+	h->fallback[0] = '\0';
 }
 
 void accel_handle_free(struct accel_handle *h)
@@ -175,6 +177,22 @@ static int open_engine(struct accel_handle *h, const struct accel_request *rq)
 	return accel_handle_set_nonblock(h, h->nonblock);
 }
 
+/* XDP cannot be had here: capture with packet sockets, if that was allowed, and see what XDP would
+ * see, received packets. A device that is not there is not there for them either. */
+static int fall_back(struct accel_handle *h, const struct accel_request *rq, int r)
+{
+	if (h->is_active || h->be->engine != ACCEL_XDP ||
+	    h->settings.v[ACCEL_OPT_FALLBACK].num == 0 || r == -ENODEV || r == -ENETDOWN)
+		return r;
+	accel_log(ACCEL_LOG_WARNING, "%s (fallback to afpacket)", h->err.text);
+	snprintf(h->fallback, sizeof(h->fallback), "%s", h->err.text);
+	free(h->st);
+	h->st = NULL;
+	h->be = accel_backend_find(ACCEL_AFPACKET);
+	r = open_engine(h, rq);
+	return r ? r : h->be->set_direction(h->st, ACCEL_DIR_IN, &h->err);
+}
+
 static void log_activation(struct accel_handle *h, int r)
 {
 	char text[512];
@@ -198,7 +216,8 @@ int accel_handle_activate(struct accel_handle *h)
 	if (r == 0) {
 		rq = make_request(h);
 		r = open_model(h, &rq);
-		r = r ? r : open_engine(h, &rq);
+		if (r == 0 && (r = open_engine(h, &rq)) < 0)
+			r = fall_back(h, &rq, r);
 	}
 	log_activation(h, r);
 	if (r == -EINTR) /* the break is spent: a program may try again */
@@ -269,7 +288,10 @@ int accel_handle_explain(struct accel_handle *h, char *out, size_t len)
 
 	if (h->is_active)
 		h->be->describe(h->st, engine, sizeof(engine));
-	append(out, len, &n, "%s: %s", h->name, engine);
+	append(out, len, &n, "%s: %s%s", h->name, h->fallback[0] ? "fallback to afpacket, " : "",
+	       engine);
+	if (h->fallback[0])
+		append(out, len, &n, "\n  because %s", h->fallback);
 	for (int i = 0; i < ACCEL_N_OPTS; i++) {
 		v = &h->settings.v[i];
 		if (v->from != ACCEL_FROM_DEFAULT && v->text)

@@ -41,8 +41,9 @@ struct accel_handle {
 	void *st; /* the engine's state */
 	struct pcap *model;
 	int model_status; /* the real library's word where the model could not be opened; else 0 */
-	int snapshot;	  /* bytes a packet at most, after all settings */
-	int wake_fd;	  /* eventfd that ends a sleep; -1 in non-blocking mode */
+	char fallback[ACCEL_ERR_LEN]; /* why another engine serves it; "" = none does */
+	int snapshot;		      /* bytes a packet at most, after all settings */
+	int wake_fd;		      /* eventfd that ends a sleep; -1 in non-blocking mode */
 
 	/* Set by breakloop, cleared by the read that it ends. Writers: any thread, signal
 	 * handlers. */

@@ -185,6 +185,11 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.key = "zc", .aliases = NAMES("zerocopy"), .env = NAMES("PCAP_ACCEL_ZC"),
 		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("auto", "require", "no"),
 		.def = "auto", .help = "Zero copy: if the driver has it, always, or never" },
+	[ACCEL_OPT_FALLBACK] = {
+		.id = ACCEL_OPT_FALLBACK,
+		.key = "fallback", .env = NAMES("PCAP_ACCEL_FALLBACK"),
+		.type = ACCEL_TYPE_WORD, .engines = XDP, .words = NAMES("no", "afpacket"),
+		.def = "no", .help = "What serves the device where XDP cannot be had: an error that says why, or packet sockets" },
 	[ACCEL_OPT_FRAME_SIZE] = {
 		.id = ACCEL_OPT_FRAME_SIZE,
 		.key = "frame_size", .aliases = NAMES("xdp_frame_size"), .env = NAMES("PCAP_ACCEL_FRAME_SIZE"),

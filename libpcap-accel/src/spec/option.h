@@ -57,6 +57,7 @@ enum accel_opt {
 	ACCEL_OPT_REST,	      /* word: pass drop */
 	ACCEL_OPT_ATTACH,     /* word: auto native generic */
 	ACCEL_OPT_ZC,	      /* word: auto require no = enum accel_xsk_zc */
+	ACCEL_OPT_FALLBACK,   /* word: no afpacket */
 	ACCEL_OPT_FRAME_SIZE, /* size: 2 or 4 KiB; if not given, the MTU decides */
 	ACCEL_N_OPTS,
 };
