@@ -52,7 +52,7 @@ def test_help(command):
 
 def test_unknown_words(command):
     assert "invalid choice: 'frob'" in command("frob", code=2).err
-    assert "'--' is for run and bench" in command("devices", "--", "x", code=2).err
+    assert "'--' is for run (leave" in command("devices", "--", "x", code=2).err
 
 
 # ---- compile ----
