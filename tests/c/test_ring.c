@@ -8,10 +8,10 @@
 #include "base/err.h"
 #include "kern/psock.h"
 
-static void open_ring(struct accel_psock *s, uint32_t n_blocks)
+static void open_retiring_ring(struct accel_psock *s, uint32_t n_blocks, uint32_t retire_ms)
 {
 	struct accel_ring_request rq = {
-		.buffer_len = (uint64_t)n_blocks * 4096, .block_len = 4096, .retire_ms = 1};
+		.buffer_len = (uint64_t)n_blocks * 4096, .block_len = 4096, .retire_ms = retire_ms};
 
 	need_lo();
 	assert_int_equal(accel_psock_open(s, SOCK_DGRAM, NULL), 0);
@@ -19,6 +19,11 @@ static void open_ring(struct accel_psock *s, uint32_t n_blocks)
 	assert_int_equal(s->ring.n_blocks, n_blocks);
 	assert_int_equal(accel_psock_set_option(s, PACKET_IGNORE_OUTGOING, 1), 0);
 	assert_int_equal(accel_psock_bind(s, 1, ETH_P_IP), 0);
+}
+
+static void open_ring(struct accel_psock *s, uint32_t n_blocks)
+{
+	open_retiring_ring(s, n_blocks, 1);
 }
 
 /* The number in the payload, behind the IPv4 and UDP headers. */
@@ -193,6 +198,92 @@ static void test_ring_sizes(void **state)
 	}
 }
 
+static void await_count(struct accel_psock *s, uint64_t n)
+{
+	while (accel_psock_count(s).packets < n)
+		sched_yield();
+}
+
+/* Read what can be read, n packets at most: they go on from `seen`. */
+static uint32_t read_on(struct accel_psock *s, uint32_t seen, uint32_t n)
+{
+	while (n-- > 0 && accel_ring_open(&s->ring))
+		assert_int_equal(number_of(accel_ring_take(&s->ring)), seen++);
+	return seen;
+}
+
+/* A reader that takes `step` packets after each 10 that are sent leaves some, in blocks that
+ * were handed over, in an open one and in the one that the kernel is filling. After the socket was
+ * closed the rest comes out, whole, in order, and nothing that had been given back. */
+static void check_keeping(uint32_t n_blocks, uint32_t n_sent, uint32_t step)
+{
+	static const struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct accel_psock s;
+	uint32_t seen = 0;
+
+	/* A block is handed over when it is full: not before anybody looks at it here. */
+	open_retiring_ring(&s, n_blocks, 60000);
+	for (uint32_t sent = 0; sent < n_sent;) {
+		send_number(sent++);
+		await_count(&s, sent);
+		if (sent % 10 == 0)
+			seen = read_on(&s, seen, step);
+	}
+	assert_int_equal(accel_psock_attach(&s, &drop, 1), 0);
+	assert_int_equal(accel_psock_count(&s).drops, 0);
+	assert_int_equal(accel_psock_keep_unread(&s), 0);
+	close(s.fd);
+	s.fd = -1;
+	assert_int_equal(read_on(&s, seen, UINT32_MAX), n_sent);
+	assert_int_equal(read_on(&s, n_sent, UINT32_MAX), n_sent);
+	accel_psock_close(&s);
+}
+
+static void test_unread_is_kept(void **state)
+{
+	(void)state;
+	check_keeping(4, 0, 0);
+	check_keeping(2, 1, 0);
+	for (uint32_t n = 10; n <= 70; n++)
+		check_keeping(8, n, n % 10);
+	for (uint32_t n = 290; n <= 330; n++) /* many times round */
+		check_keeping(4, n, 10);
+}
+
+/* Of a ring that became full, too, everything that is in it. */
+static void test_full_ring_is_kept(void **state)
+{
+	struct accel_psock_counts c;
+	struct accel_psock s;
+
+	(void)state;
+	open_retiring_ring(&s, 4, 60000);
+	for (uint32_t i = 0; i < 500; i++)
+		send_number(i);
+	await_count(&s, 500);
+	c = accel_psock_count(&s);
+	assert_true(c.drops > 0);
+	assert_int_equal(accel_psock_keep_unread(&s), 0);
+	assert_int_equal(read_on(&s, 0, UINT32_MAX), c.packets - c.drops);
+	accel_psock_close(&s);
+}
+
+/* A full ring of one block that was given back is still the newest: it is empty all the same. */
+static void test_nothing_is_kept_twice(void **state)
+{
+	struct accel_psock s;
+
+	(void)state;
+	open_retiring_ring(&s, 1, 60000);
+	for (uint32_t i = 0; i < 500; i++)
+		send_number(i);
+	await_count(&s, 500);
+	assert_true(read_on(&s, 0, UINT32_MAX) > 0);
+	assert_int_equal(accel_psock_keep_unread(&s), 0);
+	assert_int_equal(read_on(&s, 0, UINT32_MAX), 0);
+	accel_psock_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +294,9 @@ int main(void)
 		cmocka_unit_test(test_block_numbers),
 		cmocka_unit_test(test_ring_that_does_not_fit),
 		cmocka_unit_test(test_ring_sizes),
+		cmocka_unit_test(test_unread_is_kept),
+		cmocka_unit_test(test_full_ring_is_kept),
+		cmocka_unit_test(test_nothing_is_kept_twice),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

@@ -141,6 +141,18 @@ static void note_parts(struct pfq *p)
 		p->counts_members |= parts[i].counts_members;
 }
 
+/* Say of the computation, which is new to us, what it asks for in vain. */
+static void tell_notes(const struct pfq *p)
+{
+	char text[2048], *rest = text, *line; /* each function once: there are few */
+
+	if (!p->lang || !p->log || !accel_lang_dump(p->lang, ACCEL_LANG_NOTES, text, sizeof(text)))
+		return;
+	while ((line = strsep(&rest, "\n")) && *line)
+		p->log(ACCEL_LOG_INFO, "%s: group %u: computation: %s", p->name, p->registry.group,
+		       line);
+}
+
 /* Bring sockets and filters to what p->rec and p->lang say. The programs of the kernel's groups are
  * the business of who changes the computation, and of who may be a group's first member: each costs
  * milliseconds, during which everybody else waits. */
@@ -211,8 +223,10 @@ static int follow_record(struct pfq *p, struct pfq_record *rec, struct accel_err
 			accel_lang_free(lang);
 		return r;
 	}
-	if (lang != old)
+	if (lang != old) {
 		accel_lang_free(old);
+		tell_notes(p);
+	}
 	p->lost_one = false;
 	*rec = old_rec;
 	return 0;
@@ -387,6 +401,8 @@ int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *er
 		p->lang = NULL;
 		nanosleep(&soon, NULL);
 	}
+	if (r == 0)
+		tell_notes(p);
 	return r;
 }
 

@@ -180,12 +180,24 @@ static void dump_code(const struct accel_lang *lang, struct accel_str *out)
 	}
 }
 
-static void dump_notes(const struct accel_lang_node *n, struct accel_str *out)
+/* The first node of the function, in the order of the text. */
+static const struct accel_lang_node *find_use(const struct accel_lang_node *n,
+					      const struct accel_lang_prim *prim)
 {
-	if (n->prim && n->prim->status == ACCEL_LANG_NOOP)
+	const struct accel_lang_node *found = n->prim == prim ? n : NULL;
+
+	for (const struct accel_lang_node *kid = n->kids; kid && !found; kid = kid->next)
+		found = find_use(kid, prim);
+	return found;
+}
+
+static void dump_notes(const struct accel_lang *lang, const struct accel_lang_node *n,
+		       struct accel_str *out)
+{
+	if (n->prim && n->prim->status == ACCEL_LANG_NOOP && find_use(lang->tree, n->prim) == n)
 		accel_str_add(out, "%s does nothing here: %s\n", n->prim->name, n->prim->why);
 	for (const struct accel_lang_node *kid = n->kids; kid; kid = kid->next)
-		dump_notes(kid, out);
+		dump_notes(lang, kid, out);
 }
 
 size_t accel_lang_dump(const struct accel_lang *lang, enum accel_lang_form form, char *out,
@@ -211,7 +223,7 @@ size_t accel_lang_dump(const struct accel_lang *lang, enum accel_lang_form form,
 		dump_code(lang, &str);
 		break;
 	case ACCEL_LANG_NOTES:
-		dump_notes(lang->tree, &str);
+		dump_notes(lang, lang->tree, &str);
 		break;
 	}
 	return str.len;
