@@ -91,6 +91,15 @@ def lab2(make_lab):
     return make_lab(2)
 
 
+@pytest.fixture(scope="module")
+def bed(accel_build):
+    """One lab of two pairs for all tests of a file, for groups: they are gone with their members. Its tests
+    take it through a fixture that calls bed.end_all() behind each."""
+    bed = netlab.Lab(accel_build, pairs=2)
+    yield bed
+    bed.close()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tcpdump_is_not_confined(tmp_path_factory):
     """Where AppArmor binds /usr/bin/tcpdump, by its path, to the system's libraries, the tests run a

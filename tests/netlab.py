@@ -174,6 +174,13 @@ class Lab:
             living.remove(process)
         return out, err
 
+    def end_all(self) -> None:
+        """End what a failed test has left running: the lab is the next one's."""
+        for process in self.processes:
+            if process.poll() is None:
+                self.end(process, signal.SIGKILL)
+        self.processes.clear()
+
     def capture(self, device: str, *options, **how) -> Capture:
         """capture_check on a device, once it says that it captures."""
         return Capture(self, device, *options, **how)

@@ -2,12 +2,9 @@
 /* test_bpf_compose.c - every guard against a plain C predicate: one guard at a time on its
  * edges, and the longest there is. All that is composed the kernel must take. */
 #include "test_bpf_guard.h"
-#include "test_bpf_kernel.h"
 
 #define KEEP 96u
 #define LEN  64u
-
-static struct kernel kernel;
 
 /* Compose, and let the kernel have a look. */
 static struct sock_filter *compose(const struct accel_guard *guard, const struct sock_filter *user,
@@ -278,20 +275,6 @@ static void test_too_big(void **state)
 	assert_int_equal(accel_bpf_compose(&one, user, ACCEL_BPF_MAX_INSNS - 5, 96, &insns, &n), 0);
 	assert_int_equal(n, ACCEL_BPF_MAX_INSNS);
 	free(insns);
-}
-
-static int open_kernel(void **state)
-{
-	(void)state;
-	kernel_init(&kernel);
-	return 0;
-}
-
-static int close_kernel(void **state)
-{
-	(void)state;
-	kernel_fini(&kernel);
-	return 0;
 }
 
 int main(void)

@@ -2,12 +2,9 @@
 /* test_bpf_compose_random.c - random guards over random packets, up to 64 entries of each kind, with
  * and without a user's program, against the plain predicate. All of it the kernel must take. */
 #include "test_bpf_guard.h"
-#include "test_bpf_kernel.h"
 
 #define KEEP 96u
 #define LEN  64u
-
-static struct kernel kernel;
 
 /* Compose, and let the kernel have a look. */
 static struct sock_filter *compose(const struct accel_guard *guard, const struct sock_filter *user,
@@ -113,20 +110,6 @@ static void test_random_guards(void **state)
 	}
 	print_message("%u packets, the guards kept %u\n", n_all, n_kept);
 	assert_in_range(n_kept, n_all / 16, n_all - n_all / 4);
-}
-
-static int open_kernel(void **state)
-{
-	(void)state;
-	kernel_init(&kernel);
-	return 0;
-}
-
-static int close_kernel(void **state)
-{
-	(void)state;
-	kernel_fini(&kernel);
-	return 0;
 }
 
 int main(void)

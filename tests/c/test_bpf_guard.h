@@ -5,6 +5,7 @@
 #define TEST_BPF_GUARD_H
 
 #include "bpf/cbpf.h"
+#include "test_bpf_kernel.h"
 
 #include <linux/if_packet.h>
 
@@ -73,6 +74,23 @@ static inline bool guard_keeps(const struct accel_guard *guard, const struct acc
 	if (guard->direction == ACCEL_DIR_OUT && !is_sent)
 		return false;
 	return has_queue(guard, aux) && has_vlan(guard, aux, data, len);
+}
+
+/* The kernel of a test program, of which each is one process. */
+static struct kernel kernel;
+
+static int open_kernel(void **state)
+{
+	(void)state;
+	kernel_init(&kernel);
+	return 0;
+}
+
+static int close_kernel(void **state)
+{
+	(void)state;
+	kernel_fini(&kernel);
+	return 0;
 }
 
 #endif

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -27,22 +26,11 @@ NOBODY = "65534"
 # ---- members, and when they are there ----
 
 
-@pytest.fixture(scope="module")
-def bed(accel_build):
-    """One pair of namespaces for all tests here: a group is gone with its members."""
-    bed = netlab.Lab(accel_build, pairs=2)
-    yield bed
-    bed.close()
-
-
 @pytest.fixture
 def lab(bed):
     """eth0 and eth1, peer0 and peer1. What a failed test has left running is ended."""
     yield bed
-    for process in bed.processes:
-        if process.poll() is None:
-            bed.end(process, netlab.signal.SIGKILL)
-    bed.processes.clear()
+    bed.end_all()
 
 
 def member(lab, device="pfq", *options, group=42, computation=None, **env):

@@ -29,21 +29,10 @@ from test_pfq import (
 pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no PFQ groups")
 
 
-@pytest.fixture(scope="module")
-def bed(accel_build):
-    """One pair of namespaces for all tests here: each leaves it without a group."""
-    bed = netlab.Lab(accel_build, pairs=2)
-    yield bed
-    bed.close()
-
-
 @pytest.fixture
 def lab(bed):
     yield bed
-    for process in bed.processes:
-        if process.poll() is None:
-            bed.end(process, netlab.signal.SIGKILL)
-    bed.processes.clear()
+    bed.end_all()
     for number in call(bed, "list")["groups"]:
         call(bed, "delete", number)
     assert call(bed, "list") == {"count": 0, "groups": []}

@@ -16,20 +16,10 @@ from test_pfq import FLOWS, README_FILE, Sender, member, seen_by, settle, shared
 pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no PFQ groups")
 
 
-@pytest.fixture(scope="module")
-def bed(accel_build):
-    bed = netlab.Lab(accel_build, pairs=2)
-    yield bed
-    bed.close()
-
-
 @pytest.fixture
 def lab(bed):
     yield bed
-    for process in bed.processes:
-        if process.poll() is None:
-            bed.end(process, netlab.signal.SIGKILL)
-    bed.processes.clear()
+    bed.end_all()
 
 
 class Terminal:

@@ -16,20 +16,10 @@ NO_LOG = "a packet filter cannot write to the kernel's log; what happens to the 
 HAS_COPY = "the host's own stack has each packet anyway"
 
 
-@pytest.fixture(scope="module")
-def bed(accel_build):
-    bed = netlab.Lab(accel_build)
-    yield bed
-    bed.close()
-
-
 @pytest.fixture
 def lab(bed):
     yield bed
-    for process in bed.processes:
-        if process.poll() is None:
-            bed.end(process, netlab.signal.SIGKILL)
-    bed.processes.clear()
+    bed.end_all()
 
 
 def unsigned(log):

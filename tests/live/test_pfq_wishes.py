@@ -25,20 +25,10 @@ from test_pfq_groups import await_other_filters
 pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no PFQ groups")
 
 
-@pytest.fixture(scope="module")
-def bed(accel_build):
-    bed = netlab.Lab(accel_build, pairs=2)
-    yield bed
-    bed.close()
-
-
 @pytest.fixture
 def lab(bed):
     yield bed
-    for process in bed.processes:
-        if process.poll() is None:
-            bed.end(process, netlab.signal.SIGKILL)
-    bed.processes.clear()
+    bed.end_all()
 
 
 # ---- waiting for a device ----

@@ -14,7 +14,8 @@
  * passed undisturbed. Exit 1 if the first open fails.
  *
  * Threads: one. */
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <dlfcn.h>
 #include <pcap/pcap.h>
 #include <stdbool.h>
@@ -38,19 +39,6 @@ struct attempt {
 	bool works;
 	char text[PCAP_ERRBUF_SIZE];
 };
-
-static int count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	if (!dir)
-		return -1;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void ignore_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 {

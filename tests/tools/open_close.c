@@ -8,7 +8,8 @@
  * before and after the other rounds.
  *
  * Threads: one. */
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,19 +30,6 @@ static int open_and_close(const char *device)
 		snprintf(text, sizeof(text), "(no text)");
 	pcap_close(p);
 	return code;
-}
-
-static int count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	if (!dir)
-		return -1;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* But for the heap, which grows as malloc likes. */
