@@ -287,13 +287,16 @@ def test_unreadable_files(tmp_path):
 # ---- both ways ----
 
 
+SIZES = {"1MiB": 1 << 20, "65536": 1 << 16, "4KiB": 4096, "0x10000": 1 << 16, "1m": 1 << 20}
+
+
 def texts_for(key):
     row = options.table()[key]
     simple = {
         "bool": st.sampled_from(["yes", "no", "true", "0", "off"]),
         "word": st.sampled_from(row.words or ("",)),
         "words": st.sampled_from(row.words or ("",)),
-        "size": st.sampled_from(["1MiB", "65536", "4KiB", "0x10000", "1m"]),
+        "size": st.sampled_from([t for t, n in SIZES.items() if row.min <= n <= row.max] or [""]),
         "time": st.sampled_from(["0", "1ms", "10ms", "1s", "500us"]),
         "text": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
         | st.sampled_from(
