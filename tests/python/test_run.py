@@ -191,6 +191,9 @@ def test_copies_that_cannot_start(command, tmp_path):
     command("run", "-g", 1, "-n", 2, "--", bad, code=command_code("125", "126"))
 
 
+TWO_COPIES = [sys.executable, "-m", "pypcapaccel", "run", "-g", "5", "-n", "2", "--"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signals_reach_the_copies(env, number):
     """Sent to the launcher alone, each copy's handler sees it; then the codes come back."""
@@ -201,20 +204,7 @@ def test_signals_reach_the_copies(env, number):
         "os.write(1, b'ready\\n')\n"
         "while True: signal.pause()\n"
     )
-    argv = [
-        sys.executable,
-        "-m",
-        "pypcapaccel",
-        "run",
-        "-g",
-        "5",
-        "-n",
-        "2",
-        "--",
-        sys.executable,
-        "-c",
-        script,
-    ]
+    argv = [*TWO_COPIES, sys.executable, "-c", script]
     process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True)
     lines = [netlab.read_line(process) for _ in range(2)]
     assert lines == ["ready\n"] * 2
@@ -226,20 +216,7 @@ def test_signals_reach_the_copies(env, number):
 
 def test_a_copy_that_is_killed(env):
     script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    argv = [
-        sys.executable,
-        "-m",
-        "pypcapaccel",
-        "run",
-        "-g",
-        "5",
-        "-n",
-        "2",
-        "--",
-        sys.executable,
-        "-c",
-        script,
-    ]
+    argv = [*TWO_COPIES, sys.executable, "-c", script]
     assert subprocess.run(argv, env=env).returncode == 128 + signal.SIGKILL
 
 
