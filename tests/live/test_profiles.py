@@ -4,7 +4,7 @@ relative to where they are, and what each of them then sees."""
 
 import netlab
 import pytest
-from test_pfq import Dump, Sender, bed, copied, lab, settle, shared, unseen  # noqa: F401
+from test_pfq import Dump, Sender, copied, lab, settle, shared, unseen  # noqa: F401
 
 pytestmark = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has no PFQ groups")
 
