@@ -159,7 +159,7 @@ class Lab:
         end = time.monotonic() + 5
         while time.monotonic() < end and holder.poll() is None:
             if os.readlink(f"/proc/{holder.pid}/ns/net") != home:
-                self._run(name, "sh", "-c", NO_IPV6)
+                self.run(name, "sh", "-c", NO_IPV6)
                 return
             time.sleep(0.01)
         raise LabError("no network namespace could be made (is this root?)")
@@ -168,9 +168,9 @@ class Lab:
         """`link` in a namespace, and its peer, by default of the same name, in `tx`."""
         ends = {where: link, "tx": peer or link}
         peer_type = f"type veth peer name {ends['tx']} netns {self.holders['tx'].pid}"
-        self._run(where, *f"ip link add {link} {peer_type}".split())
+        self.run(where, *f"ip link add {link} {peer_type}".split())
         for name, device in ends.items():
-            self._run(name, "ip", "link", "set", "dev", device, "up")
+            self.run(name, "ip", "link", "set", "dev", device, "up")
 
     def lane(self, name: str) -> str:
         """A namespace for one of several arrangements that are measured side by side: what is sent
@@ -183,21 +183,36 @@ class Lab:
     def _inside(self, name: str) -> list[str]:
         return ["nsenter", f"--net=/proc/{self.holders[name].pid}/ns/net", "--"]
 
-    def _run(self, name: str, *argv: str) -> None:
+    def run(self, name: str, *argv: str) -> str:
+        """What a command in a namespace prints."""
         done = subprocess.run(
             [*self._inside(name), *argv], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
+        return done.stdout
 
-    def backlog_drops(self, link: str, where: str = "rx") -> int:
-        """Packets that the receiving CPU's backlog dropped before any socket could see them."""
+    def dropped(self, link: str, where: str, way: str) -> int:
+        """Packets that a device has dropped so far, of those that it should "receive" or "transmit"."""
         with open(f"/proc/{self.holders[where].pid}/net/dev", encoding="ascii") as lines:
             for line in lines:
                 name, _, numbers = line.partition(":")
                 if name.strip() == link:
-                    return int(numbers.split()[3])
+                    return int(numbers.split()[{"receive": 3, "transmit": 11}[way]])
         raise LabError(f"{link} is not in /proc/net/dev")
+
+    def backlog_drops(self, link: str, where: str = "rx") -> int:
+        """Packets that the receiving CPU's backlog dropped before any socket could see them."""
+        return self.dropped(link, where, "receive")
+
+    @contextlib.contextmanager
+    def pair(self, link: str) -> Iterator[None]:
+        """One more pair between rx and tx, of this name at both ends, gone at the end of the block."""
+        self._join(link)
+        try:
+            yield
+        finally:
+            self.run("rx", "ip", "link", "delete", "dev", link)
 
     @contextlib.contextmanager
     def on_one_cpu(self) -> Iterator[None]:

@@ -4,11 +4,14 @@
  * libpcap-accel: the driver runs the same binary on the system's libpcap and with ours preloaded.
  *
  *	reader dev=NAME [dev=NAME ...] mode=MODE [count=N] [buffer=BYTES] [snaplen=BYTES]
- *	       [timeout=MS] [immediate=1] [sleep=MS] [filter=TEXT] [cold=1]
+ *	       [timeout=MS] [immediate=1] [sleep=MS] [filter=TEXT] [cold=1] [pause=MS]
+ *	       [filter2=TEXT changes=N]
  *
  * Protocol with the driver: prints "started", waits for a line, opens, prints "ready", waits for a
  * line, sleeps, reads (after pushing the ring out of the caches if cold), prints one JSON line.
  * A reader that works tells which numbers (bursts.c) it has seen: a bitmap in hex, the first last.
+ * One that notes numbers (live.c) sleeps for the pause after each dispatch, and sets its two filters
+ * by turns until it has done so that many times.
  * SIGUSR1 ends the reading through pcap_breakloop. Several devices are several handles, read one
  * after the other, count packets from each. Nothing is allocated between the first two lines but by
  * libpcap, so that the driver can tell from outside what a handle keeps resident.
@@ -46,6 +49,7 @@ struct reader {
 	long n_devices;
 	const struct mode *mode;
 	const char *filter;
+	const char *filter2;
 	long count; /* packets from each handle, 0 is until SIGUSR1 */
 	long buffer;
 	long snaplen;
@@ -53,6 +57,9 @@ struct reader {
 	long immediate;
 	long sleep;
 	long cold;
+	long pause;
+	long changes;
+	long n_changed;
 };
 
 static struct reader reader = {.snaplen = 262144, .timeout = 1000};
@@ -125,10 +132,8 @@ static void note_number(uint64_t number)
 		highest = (long)number;
 }
 
-/* A program that has much to do for each packet. */
-static void work(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
+static void note(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
 {
-	int64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + WORK_NS;
 	uint64_t number;
 
 	(void)user;
@@ -136,6 +141,14 @@ static void work(u_char *user, const struct pcap_pkthdr *header, const u_char *b
 		return;
 	memcpy(&number, bytes + TOUCH_OFFSET, sizeof(number));
 	note_number(number);
+}
+
+/* A program that has much to do for each packet. */
+static void work(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
+{
+	int64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + WORK_NS;
+
+	note(user, header, bytes);
 	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
 		continue;
 }
@@ -180,6 +193,35 @@ static long run_single(struct reader *r, pcap_t *handle)
 static long run_work(struct reader *r, pcap_t *handle)
 {
 	return dispatch_all(r, handle, -1, work);
+}
+
+static void set_filter(pcap_t *handle, const char *text)
+{
+	struct bpf_program program;
+
+	if (pcap_compile(handle, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0 ||
+	    pcap_setfilter(handle, &program) < 0)
+		fail(text, pcap_geterr(handle));
+	pcap_freecode(&program);
+}
+
+static long run_number(struct reader *r, pcap_t *handle)
+{
+	struct timespec pause = {r->pause / 1000, r->pause % 1000 * 1000000};
+	long seen = 0;
+
+	while (wanted(r, seen)) {
+		int n = pcap_dispatch(handle, -1, note, NULL);
+
+		if (n == PCAP_ERROR)
+			return -1;
+		seen += n > 0 ? n : 0;
+		if (r->n_changed < r->changes)
+			set_filter(handle, r->n_changed++ % 2 ? r->filter : r->filter2);
+		if (r->pause)
+			nanosleep(&pause, NULL);
+	}
+	return seen;
 }
 
 static long run_latency(struct reader *r, pcap_t *handle)
@@ -229,6 +271,7 @@ static const struct mode modes[] = {
 	{"single", run_single},	    /* pcap_dispatch(1), touches a payload byte */
 	{"next", run_next},	    /* pcap_next_ex, touches a payload byte */
 	{"held", run_held},	    /* non-blocking pcap_dispatch(-1) until 0 */
+	{"number", run_number},	    /* pcap_dispatch(-1), notes which packets came */
 	{"work", run_work},	    /* pcap_dispatch(-1), 20 us of CPU time a packet */
 	{"latency", run_latency},   /* pcap_dispatch(-1), notes when each packet came */
 };
@@ -251,7 +294,7 @@ static void take_number(struct reader *r, const char *name, const char *value)
 	} table[] = {
 		{"count", &r->count},	  {"buffer", &r->buffer},	{"snaplen", &r->snaplen},
 		{"timeout", &r->timeout}, {"immediate", &r->immediate}, {"sleep", &r->sleep},
-		{"cold", &r->cold},
+		{"cold", &r->cold},	  {"pause", &r->pause},		{"changes", &r->changes},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -275,6 +318,8 @@ static void parse(struct reader *r, int argc, char **argv)
 			r->mode = find_mode(equals + 1);
 		else if (strcmp(argv[i], "filter") == 0)
 			r->filter = equals + 1;
+		else if (strcmp(argv[i], "filter2") == 0)
+			r->filter2 = equals + 1;
 		else if (strcmp(argv[i], "dev") != 0)
 			take_number(r, argv[i], equals + 1);
 		else if (r->n_devices < MAX_DEVICES)
@@ -282,16 +327,8 @@ static void parse(struct reader *r, int argc, char **argv)
 	}
 	if (!r->mode || r->n_devices == 0)
 		fail("usage", "a device and a mode are needed");
-}
-
-static void set_filter(pcap_t *handle, const char *text)
-{
-	struct bpf_program program;
-
-	if (pcap_compile(handle, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0 ||
-	    pcap_setfilter(handle, &program) < 0)
-		fail(text, pcap_geterr(handle));
-	pcap_freecode(&program);
+	if (r->changes && (!r->filter || !r->filter2))
+		fail("usage", "changes are from one filter to another");
 }
 
 static pcap_t *open_device(const struct reader *r, const char *name)
@@ -354,7 +391,8 @@ static void report(const struct reader *r, long packets, int64_t cpu, int64_t wa
 	dprintf(STDOUT_FILENO, "\"recv\": %ld, \"drop\": %ld, \"latency_ns\": [", recv, drop);
 	for (long i = 0; i < n_latencies; i++)
 		dprintf(STDOUT_FILENO, "%s%lld", i ? ", " : "", (long long)latencies[i]);
-	dprintf(STDOUT_FILENO, "], \"twice\": %ld, \"seen\": \"", twice);
+	dprintf(STDOUT_FILENO, "], \"twice\": %ld, \"changes\": %ld, \"seen\": \"", twice,
+		r->n_changed);
 	fflush(stdout);
 	for (long i = highest / 8; i >= 0 && highest >= 0; i--)
 		printf("%02x", numbers[i]);

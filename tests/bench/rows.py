@@ -12,6 +12,7 @@ from typing import Any
 
 import groups
 import measure
+import xdp
 from measure import Bench, Numbers, PerSide, Side
 
 TWO = "two devices (one handle of ours, two of stock)"
@@ -41,6 +42,7 @@ class Case:
     measure: Callable[[Bench, Sequence[Side]], PerSide]
     rows: tuple[Row, ...]
     most_rounds: int = 99
+    rounds: int = 5
 
 
 def _in_turn(alone: Callable[[Bench, Side], Numbers]) -> Callable[[Bench, Sequence[Side]], PerSide]:
@@ -121,6 +123,61 @@ def _steer(n: int) -> Case:
     )
     return Case(f"steer-{n}", lambda b, sides: groups.steer(b, sides, n), rows)
 
+
+def _xdp(name: str, measure_side: Callable[[Bench, Side], Numbers], *rows: Row) -> Case:
+    return Case(f"xdp-{name}", _in_turn(measure_side), rows, rounds=9)
+
+
+def _xdp_rate(name: str, what: str, goal: float | None, place: xdp.Place, **how: Any) -> Case:
+    rows = (
+        Row("mpps", f"xdp: {what}", "Mpps", goal, at_least=True),
+        Row("sent", "  sent", "Mpps"),
+        Row("reader", "  reader", "ns CPU/packet"),
+    )
+    return _xdp(name, lambda b, s: xdp.rate(b, s, place, **how), *rows)
+
+
+def _xdp_lost(name: str, what: str, measure_side: Callable[[Bench, Side], Numbers]) -> Case:
+    rows = (
+        Row("lost", f"xdp: {what}: lost", "packets", 0, "ours"),
+        Row("percent", "  of those sent", "%"),
+        Row("twice", "  twice", "packets", 0, "ours"),
+        Row("early", "  lost before the interface", "packets"),
+        Row("mpps", "  sent", "Mpps"),
+        Row("changes", "  changes", ""),
+    )
+    return _xdp(name, measure_side, *rows)
+
+
+ONE, TWO_CPUS = xdp.ONE_CORE, xdp.TWO_CORES
+REJECT = {"options": "rest=drop", "share": xdp.EVERY}
+XDP: tuple[Case, ...] = (
+    _xdp_rate("native", "driver-like, one core, native", 3.5, ONE, options="attach=native"),
+    _xdp_rate("generic", "driver-like, one core, generic", 1.2, ONE, options="attach=generic"),
+    _xdp_rate("two", "driver-like, reader on its own core", 2.7, TWO_CPUS, options="attach=native"),
+    _xdp_rate("sockets", "ordinary sockets, native", 1.25, xdp.ORDINARY, options="attach=native"),
+    _xdp_rate("reject", "99 % rejected, rest=drop, one core", 4, ONE, **REJECT),
+    _xdp_rate("reject-two", "99 % rejected, rest=drop, two cores", 4, TWO_CPUS, **REJECT),
+    _xdp_rate("pass-two", "99 % rejected, two cores", None, TWO_CPUS, share=xdp.EVERY),
+    _xdp_rate("tap", "tap, one core", 1, ONE, options="tap=yes"),
+    _xdp_rate("tap-two", "tap, two cores", 1, TWO_CPUS, options="tap=yes"),
+    _xdp_lost("stall", "1 Mpps, reader stalls 10 ms in every loop", xdp.stalled),
+    _xdp_lost("change", "500 filter changes at 40 kpps", xdp.changed),
+    _xdp(
+        "filter",
+        xdp.filter_cost,
+        Row("one", "xdp: a frame that 'ether[0] = 1' rejects", "ns"),
+        Row("udp", "  that 'udp port 7777' rejects", "ns"),
+        Row("seven", "  that a filter of seven terms rejects", "ns"),
+    ),
+    _xdp(
+        "stream",
+        xdp.stream,
+        Row("alone", "xdp: a TCP stream without a capture", "Gbit/s"),
+        Row("beside", "  beside one that does not match it, native", "Gbit/s"),
+        Row("generic", "  the same, generic", "Gbit/s"),
+    ),
+)
 
 CASES: tuple[Case, ...] = (
     _instructions("instr-loop", "loop", "pcap_loop, empty callback", 60),
@@ -218,4 +275,5 @@ CASES: tuple[Case, ...] = (
         ),
         most_rounds=3,
     ),
+    *XDP,
 )
