@@ -22,6 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 SERVER, PORT = "10.77.1.2", 20000
 FIRST_PORT, FAREWELL_PORT = 40000, 50000
@@ -92,8 +93,7 @@ def farewell(files: list[str]) -> None:
 
 
 def _read(file: str) -> str:
-    with open(file, encoding="utf-8") as lines:
-        return lines.read()
+    return Path(file).read_text(encoding="utf-8")
 
 
 def packets_in(text: str) -> Iterator[Packet]:

@@ -101,7 +101,7 @@ class Lab:
 
     def add_pair(self, i: int) -> None:
         """eth<i> in the sensor, 10.77.<i>.1; peer<i> in the sender, 10.77.<i>.2."""
-        sensor, sender = self.names[SENSOR], self.names[SENDER]
+        sender = self.names[SENDER]
         argv = f"link add eth{i} type veth peer name peer{i} netns {sender}".split()
         self.ip(*argv)
         for who, name, host in ((SENSOR, f"eth{i}", 1), (SENDER, f"peer{i}", 2)):
@@ -137,7 +137,9 @@ class Lab:
         living.append(process)
         return process
 
-    def run(self, argv, *, check=True, timeout=PATIENCE_S, **options) -> subprocess.CompletedProcess:
+    def run(
+        self, argv, *, check=True, timeout=PATIENCE_S, **options
+    ) -> subprocess.CompletedProcess:
         """Run a program in a namespace to its end."""
         process = self.popen(argv, **options)
         try:
@@ -276,7 +278,9 @@ def plain(device: str) -> str:
     return re.sub(r"^afpacket:", "", device).partition("?")[0]
 
 
-def read_line(process: subprocess.Popen, timeout: float = PATIENCE_S, stream: str = "stdout") -> str:
+def read_line(
+    process: subprocess.Popen, timeout: float = PATIENCE_S, stream: str = "stdout"
+) -> str:
     """The next line of a process' output, or '' at its end. Fails when none comes in time. Reads byte
     by byte: what follows stays in the pipe for communicate()."""
     fd = getattr(process, stream).fileno()

@@ -120,7 +120,7 @@ def test_prototypes(cc, include, compiler):
 
 def test_a_wrong_prototype_is_noticed(cc, include):
     """The comparison bites: one row with another type does not compile."""
-    with pytest.raises(AssertionError, match="conflicting types for .pcap_snapshot"):
+    with pytest.raises(AssertionError, match=r"conflicting types for .pcap_snapshot"):
         cc(redeclare("extern long pcap_snapshot(pcap_t *p);\n"), include)
 
 

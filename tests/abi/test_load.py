@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_list_on_request_comes_last(run, needs, preload, private):
     assert names("yes") == stock
     assert listed[: len(stock)] == stock
     flags = dict(stock)
-    added = {name: text for name, text in listed[len(stock) :]}
+    added = dict(listed[len(stock) :])
     assert set(added) == {"afpacket:va", "afpacket:vb"}
     assert added["afpacket:va"] == "(AF_PACKET capture on va) " + flags["va"]
 
@@ -433,7 +434,7 @@ def test_functions_that_the_real_library_lacks(run, real, preload):
 def real_path(real):
     """The path by which we open it: Debian's /lib is a link to /usr/lib, where we look first."""
     usr = "/usr" + str(real)
-    return usr if not str(real).startswith("/usr") and os.path.exists(usr) else str(real)
+    return usr if not str(real).startswith("/usr") and Path(usr).exists() else str(real)
 
 
 # --- programs in secure mode (set-uid, file capabilities) ----------------------------------------
@@ -458,7 +459,7 @@ def test_secure_programs_preload_a_bare_name(
     if sanitized:
         pytest.skip("the sanitizer's runtime is not preloaded in secure mode")
     (open_dir / "layer").mkdir()
-    folder = os.path.dirname(os.path.realpath("/lib/x86_64-linux-gnu/libc.so.6"))
+    folder = Path("/lib/x86_64-linux-gnu/libc.so.6").resolve().parent
     script = (
         f"mount -t tmpfs none {open_dir}/layer\nmkdir {open_dir}/layer/u {open_dir}/layer/w\n"
         f"mount -t overlay none {folder} -o "

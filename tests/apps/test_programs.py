@@ -103,7 +103,21 @@ def test_tcpdump_writes(bench, tmp_path, user):
 def test_tcpdump_rotates(bench, tmp_path):
     """tcpdump -C changes files in the callback."""
     path = tmp_path / "dump"
-    argv = ["tcpdump", "-Z", "root", "-C", "1", "-W", "9", "-w", path, "-c", 3000, "-i", "afpacket:eth0"]
+    argv = [
+        "tcpdump",
+        "-Z",
+        "root",
+        "-C",
+        "1",
+        "-W",
+        "9",
+        "-w",
+        path,
+        "-c",
+        3000,
+        "-i",
+        "afpacket:eth0",
+    ]
     tcpdump = bench.start(argv, "listening on")
     bench.send("-s", 1000, n=3000)
     finish(bench.lab, tcpdump)
@@ -141,7 +155,9 @@ def test_tcpdump_asks(bench, argument):
 
 def test_tcpdump_direction_and_link_type(bench):
     """tcpdump -Q in -y EN10MB -j host --time-stamp-precision=nano: the whole alphabet."""
-    words = "-n -l -Q in -y EN10MB -j host --time-stamp-precision=nano --immediate-mode -B 8192 -s 96"
+    words = (
+        "-n -l -Q in -y EN10MB -j host --time-stamp-precision=nano --immediate-mode -B 8192 -s 96"
+    )
     argv = ["tcpdump", *words.split(), "-c", N, "-i", "afpacket:eth0"]
     tcpdump = bench.start(argv, "listening on")
     bench.lab.send("eth0", "-n", 50, where=netlab.SENSOR)
@@ -219,7 +235,8 @@ def test_nmap_default(bench):
 
 
 @pytest.mark.parametrize(
-    "alias", [{"PCAP_ACCEL_DEFAULT": "afpacket"}, {"PCAP_ACCEL_MAP": "eth0=afpacket:eth0"}],
+    "alias",
+    [{"PCAP_ACCEL_DEFAULT": "afpacket"}, {"PCAP_ACCEL_MAP": "eth0=afpacket:eth0"}],
     ids=["default", "map"],
 )
 def test_arp_scan(bench, alias):
@@ -247,7 +264,10 @@ print(len([p for p in packets if UDP in p]))
 
 @pytest.mark.parametrize(
     "device, env",
-    [("eth0", {"PCAP_ACCEL_MAP": "eth0=afpacket:eth0"}), ("afpacket:eth0", {"PCAP_ACCEL_LIST": "1"})],
+    [
+        ("eth0", {"PCAP_ACCEL_MAP": "eth0=afpacket:eth0"}),
+        ("afpacket:eth0", {"PCAP_ACCEL_LIST": "1"}),
+    ],
     ids=["map", "list"],
 )
 def test_scapy(bench, device, env):

@@ -130,7 +130,7 @@ def _beside(lanes: dict[str, float], key: str) -> PerSide:
     there = {name: lane for name, lane in pairs.items() if lane in lanes}
     return {
         "stock": {name: lanes[lane] for name, lane in there.items()},
-        "ours": {name: lanes["ours"] for name in there},
+        "ours": dict.fromkeys(there, lanes["ours"]),
     }
 
 

@@ -42,10 +42,21 @@ def test_fuzz(name: str, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     shutil.copytree(HERE / "corpus" / name.removeprefix("fuzz_"), corpus)
     done = subprocess.run(
-        [program, f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024",
-         "-print_final_stats=1", f"-artifact_prefix={tmp_path}/", corpus],
-        cwd=tmp_path, capture_output=True, text=True, errors="replace",
-        timeout=SECONDS + 60, check=False,
+        [
+            program,
+            f"-max_total_time={SECONDS}",
+            "-timeout=10",
+            "-rss_limit_mb=1024",
+            "-print_final_stats=1",
+            f"-artifact_prefix={tmp_path}/",
+            corpus,
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=SECONDS + 60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-6000:]
     runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -33,8 +33,10 @@ def test_functions_are_short(capsys):
     found = all_functions()
     lengths = [f[0] for f in found]
     with capsys.disabled():
-        print(f"\n{len(found)} functions; {share_above(lengths, AIM):.1f} % above {AIM} lines, "
-              f"{share_above(lengths, THINK):.1f} % above {THINK}; the longest:")
+        print(
+            f"\n{len(found)} functions; {share_above(lengths, AIM):.1f} % above {AIM} lines, "
+            f"{share_above(lengths, THINK):.1f} % above {THINK}; the longest:"
+        )
         for n, file, name, line in found[:N_SHOWN]:
             print(f"  {n:4}  {file}:{line}  {name}()")
     assert [f for f in found if f[0] > FAIL] == []

@@ -47,7 +47,11 @@ FORBIDDEN_HEADERS = {
 KNOWN_ONLY_IN = [
     (r"\bPCAP_(ERROR(?!_?BUF)|WARNING)\w*", {"api"}, "below api/ a failure is -errno"),
     (r"\bACCEL_EXPORT\b", {"api"}, "only api/ exports"),
-    (r"\bACCEL_CALLED_BY_REAL\b", {"api"}, "only exported functions are called by the real library"),
+    (
+        r"\bACCEL_CALLED_BY_REAL\b",
+        {"api"},
+        "only exported functions are called by the real library",
+    ),
 ]
 
 
@@ -74,8 +78,10 @@ def judge_own(folder, name, target):
 def judge_system(folder, target):
     """The same for <target>."""
     patterns, reason = FORBIDDEN_HEADERS[folder]
-    if any(fnmatch.fnmatch(f"<{target}>", p.rstrip(">") + ("" if p.endswith("*") else ">"))
-           for p in patterns):
+    if any(
+        fnmatch.fnmatch(f"<{target}>", p.rstrip(">") + ("" if p.endswith("*") else ">"))
+        for p in patterns
+    ):
         return f"<{target}>: {reason}"
     return None
 
@@ -102,7 +108,9 @@ def test_every_file_is_in_a_known_folder():
 
 def test_every_engine_file_is_in_the_table():
     """Each file of backend/ belongs to one engine or to all: otherwise nothing keeps engines apart."""
-    lost = [p.name for p in in_folders() if p.parent.name == "backend" and engine_of(p.name) is None]
+    lost = [
+        p.name for p in in_folders() if p.parent.name == "backend" and engine_of(p.name) is None
+    ]
     assert lost == []
 
 

@@ -28,16 +28,14 @@ def page_id(path):
 
 def lint(path):
     """What mandoc says of a page, or an empty text."""
-    done = subprocess.run(
-        ["mandoc", "-Tlint", "-Wwarning", path], capture_output=True, text=True
-    )
+    done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", path], capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else ""
 
 
 def sections(page):
     """{title: text} in the page's order."""
     parts = re.split(r"^\.Sh (.*)$", page, flags=re.M)
-    return dict(zip((t.strip('"') for t in parts[1::2]), parts[2::2]))
+    return dict(zip((t.strip('"') for t in parts[1::2]), parts[2::2], strict=True))
 
 
 def squeeze(text):
@@ -91,7 +89,9 @@ def mandoc():
 def test_every_function_of_ours_has_a_page():
     """Each symbol that only we export stands in the NAME of one page in section 3, and nothing else
     does."""
-    ours = [name for name, kind in listed().items() if name.startswith(OUR_PREFIX) and kind == "own"]
+    ours = [
+        name for name, kind in listed().items() if name.startswith(OUR_PREFIX) and kind == "own"
+    ]
     assert sorted(name for path in FUNCTION_PAGES for name in functions_of(path)) == sorted(ours)
 
 
@@ -175,13 +175,13 @@ def test_every_page_is_installed(tmp_path):
     the name of each."""
     if not shutil.which("cmake"):
         pytest.skip("cmake is not installed (apt-get install cmake)")
-    done = subprocess.run(
-        ["cmake", "-S", LIBRARY, "-B", tmp_path], capture_output=True, text=True
-    )
+    done = subprocess.run(["cmake", "-S", LIBRARY, "-B", tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rules = (tmp_path / "cmake_install.cmake").read_text()
     installed = set()
-    for folder, files in re.findall(r'file\(INSTALL DESTINATION "([^"]*)"[^)]*? FILES([^)]*)\)', rules):
+    for folder, files in re.findall(
+        r'file\(INSTALL DESTINATION "([^"]*)"[^)]*? FILES([^)]*)\)', rules
+    ):
         if "/man/man" in folder:
             installed |= {(folder[-1], f) for f in re.findall(r'"([^"]+)"', files)}
     links = {Path(f) for _, f in installed if f.startswith(str(tmp_path))}
@@ -207,7 +207,9 @@ def test_variables_are_described():
     """pcap-accel(7) describes each variable that is not an option's: those of spec/option.c's list."""
     code = code_of((SRC / "spec/option.c").read_text(), keep_strings=True)
     table = re.search(r"other_variables\[\] = \{(.*?)\};", code, re.S)[1]
-    described = re.findall(r"^\.It Ev (\w+)", sections((MAN / "pcap-accel.7").read_text())["ENVIRONMENT"], re.M)
+    described = re.findall(
+        r"^\.It Ev (\w+)", sections((MAN / "pcap-accel.7").read_text())["ENVIRONMENT"], re.M
+    )
     assert sorted(described) == sorted(re.findall(r'"(\w+)"', table))
 
 

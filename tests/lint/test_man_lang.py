@@ -137,7 +137,9 @@ def test_examples_compile(rows: list[Row], compiler: Path) -> None:
 def test_errors_are_real(compiler: Path) -> None:
     """The errors that the page shows are those that there are."""
     section = PAGE.read_text().split(".Sh DIAGNOSTICS\n")[1].split("\n.Sh ")[0]
-    shown = plain(re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", section, re.M | re.S)[1]).splitlines()
+    shown = plain(
+        re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", section, re.M | re.S)[1]
+    ).splitlines()
     done = subprocess.run([compiler, shown[1].strip()], capture_output=True, text=True, check=False)
     assert done.stdout == shown[0]
 
@@ -163,5 +165,5 @@ def test_grammar_is_the_parsers() -> None:
 
 def test_a_difference_is_seen(rows: list[Row]) -> None:
     """An entry with another word is not taken for the row's."""
-    name, text = entries()[0]
+    _, text = entries()[0]
     assert text.replace("member", "process") != entry_of(rows[0])

@@ -88,11 +88,15 @@ def test_each_row(rows: list[Row]) -> None:
         if row.range:
             assert type_.endswith(f", {row.range}"), f"{row.key}: {type_!r}, not {row.range!r}"
         if row.words:
-            assert split(type_.partition(": ")[2].replace(" ", "")) == row.words, f"{row.key}: words"
+            assert split(type_.partition(": ")[2].replace(" ", "")) == row.words, (
+                f"{row.key}: words"
+            )
         assert field(text, "Default") == (row.default or "none"), f"{row.key}: default"
         assert split(field(text, "Engines").replace(" ", "")) == row.engines, f"{row.key}: engines"
         assert split(field(text, "Also").replace(" ", "")) == row.aliases, f"{row.key}: aliases"
-        assert re.findall(r"\.Ev (\S+)", field(text, "Environment")) == row.env, f"{row.key}: variables"
+        assert re.findall(r"\.Ev (\S+)", field(text, "Environment")) == row.env, (
+            f"{row.key}: variables"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

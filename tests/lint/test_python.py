@@ -9,8 +9,8 @@ import sys
 import pytest
 from csource import REPO
 
-EXAMPLES = ["sniffer.py", "flow_counter.py", "asyncio_capture.py", "four_processes.py"]
-CHECKED = ["pypcapaccel", "tests/python", *(f"examples/{name}" for name in EXAMPLES)]
+CHECKED = ["pypcapaccel", "tests", "tests/bench/run", "examples"]
+EXAMPLES = sorted(f"examples/{path.name}" for path in (REPO / "examples").glob("*.py"))
 
 # Tests whose functions are annotated; the others are for pytest's eyes only.
 TYPED = [
@@ -37,7 +37,7 @@ def test_format():
 
 
 @pytest.mark.parametrize(
-    "what", [["pypcapaccel"], [f"tests/python/{name}" for name in TYPED], CHECKED[2:]]
+    "what", [["pypcapaccel"], [f"tests/python/{name}" for name in TYPED], EXAMPLES]
 )
 def test_mypy(what):
     cache = str(REPO / "build" / "mypy")

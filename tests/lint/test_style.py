@@ -40,7 +40,7 @@ RULES = {
     "constructor": Rule(r"\b(?:constructor|destructor)\b|\.(?:init|fini)_array", "no code runs in a program that never calls us", "__attribute__((constructor)) static void f(void)", "static void construct(void)", strings=True),
     "getenv": Rule(r"(?<!secure_)\bgetenv\s*\(", "secure_getenv() only", "getenv(name);", "secure_getenv(name);"),
     "setjmp": Rule(r"\b(?:sig)?(?:set|long)jmp\s*\(", "a program's handler may use it: we do not", "longjmp(b, 1);", "jump(b, 1);"),
-    "debts": Rule(r"\b(?:TO[D]O|FIXM[E]|XX[X]|HAC[K])\b", "do it, or write it down where it is planned", "/* TO" "DO: later */", "/* done */", comments=True),
+    "debts": Rule(r"\b(?:TO[D]O|FIXM[E]|XX[X]|HAC[K])\b", "do it, or write it down where it is planned", "/* TODO: later */", "/* done */", comments=True),
     "names of men": Rule(r"@author|\bCreated (?:by|on)\b|[\w.]+@[\w-]+\.(?:com|org|net)\b", "git knows who and when", "/* Created by a b */", "/* made by accel_handle_new() */", comments=True),
     "banners": Rule(r"/\*\s*[-=*#]{10,}|(?<![:/\"'\w])//", "comments are of the five kinds, in /* */", "/* ------------ */", "/* ---- states ---- */", comments=True),
     "typedef of a struct": Rule(r"\btypedef\s+(?:struct|union|enum)\b", "a struct is called one", "typedef struct a b;", "typedef int parse_fn(const char *s);"),
@@ -101,7 +101,9 @@ def leaky_calls(text):
         for at, arguments in calls(code, name)
         if not re.search(flag, arguments)
     ]
-    return found + [(line_of(code, at), f"{name}()") for name in NEVER for at, _ in calls(code, name)]
+    return found + [
+        (line_of(code, at), f"{name}()") for name in NEVER for at, _ in calls(code, name)
+    ]
 
 
 def columns(line):

@@ -24,7 +24,9 @@ def attempt(lab, device, env=None, wrapper=(), rounds=3):
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
     assert done.stderr == "", "a guest does not print"
     result = json.loads(done.stdout)
-    for what in ("fds",) if lab.build.sanitizer else ("fds", "maps"):  # a sanitizer maps as it likes
+    for what in (
+        ("fds",) if lab.build.sanitizer else ("fds", "maps")
+    ):  # a sanitizer maps as it likes
         before, after = result[what]
         assert before == after, f"{device[:80]}: {what}: {before} before, {after} after"
     assert lab.packet_sockets() == 0
@@ -73,10 +75,18 @@ def test_no_permission(lab):
     refused(lab, "afpacket:eth0", NO_PERMISSION, "socket", "permitted", wrapper=drop)
 
 
-NOBODY_WITH_NET_RAW = (
-    "setpriv --reuid 65534 --regid 65534 --clear-groups"
-    " --inh-caps -all,+net_raw --ambient-caps -all,+net_raw"
-).split()
+NOBODY_WITH_NET_RAW = [
+    "setpriv",
+    "--reuid",
+    "65534",
+    "--regid",
+    "65534",
+    "--clear-groups",
+    "--inh-caps",
+    "-all,+net_raw",
+    "--ambient-caps",
+    "-all,+net_raw",
+]
 
 
 @pytest.fixture
@@ -150,9 +160,7 @@ def test_default_engine(lab):
     refused(lab, "eth0", GENERIC, "nosuch", env={"PCAP_ACCEL_DEFAULT": "nosuch"})
 
 
-@pytest.mark.parametrize(
-    "name, value", [("PCAP_ACCEL_BUFFER", "lots"), ("PCAP_ACCEL_GROUP", "-3")]
-)
+@pytest.mark.parametrize("name, value", [("PCAP_ACCEL_BUFFER", "lots"), ("PCAP_ACCEL_GROUP", "-3")])
 def test_environment(lab, name, value):
     """A variable with a bad value: the error names it."""
     refused(lab, "afpacket:eth0", GENERIC, name, env={name: value})
@@ -196,7 +204,9 @@ def test_conf_oversized(lab, conf):
     refused(lab, f"afpacket/{conf}:eth0", GENERIC, str(conf))
 
 
-@pytest.mark.parametrize("data", [b"buffer = 8MiB\n\0\n", b"\x7fELF\x02\x01\x01\0", b"buffer = \xff\xfe\n"])
+@pytest.mark.parametrize(
+    "data", [b"buffer = 8MiB\n\0\n", b"\x7fELF\x02\x01\x01\0", b"buffer = \xff\xfe\n"]
+)
 def test_conf_binary(lab, conf, data):
     """A file that is not text."""
     conf.write_bytes(data)

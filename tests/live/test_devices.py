@@ -10,7 +10,9 @@ needs_engine = pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: stock has o
 
 
 @needs_engine
-@pytest.mark.parametrize("flags", [[], ["-I"], ["-n"]], ids=["blocking", "immediate", "nonblocking"])
+@pytest.mark.parametrize(
+    "flags", [[], ["-I"], ["-n"]], ids=["blocking", "immediate", "nonblocking"]
+)
 def test_two_devices(lab2, flags):
     """One handle on two devices delivers all packets of both, once, in order of time.
 

@@ -28,7 +28,7 @@ def script(repo, library):
         pytest.skip("ACCEL_STOCK: it shows ours")
     netlab.needs("tcpdump", "ss", "shuf")
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)  # tcpdump becomes another user
+        Path(folder).chmod(0o777)  # tcpdump becomes another user
         env = {**os.environ, "TMPDIR": folder, "LIBRARY": str(library)}
         yield ["sh", str(repo / "examples" / "four-terminals.sh")], env
         assert not list(Path(folder).iterdir()), "files are left behind"

@@ -56,8 +56,9 @@ def whole_flows(results):
 
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
 @pytest.mark.parametrize("family", [[], ["-6"]], ids=["ipv4", "ipv6"])
-@pytest.mark.parametrize("tags", [[], ["-v", "0x8100:5"], ["-v", "0x88a8:7,0x8100:5"]],
-                         ids=["untagged", "vlan", "qinq"])
+@pytest.mark.parametrize(
+    "tags", [[], ["-v", "0x8100:5"], ["-v", "0x88a8:7,0x8100:5"]], ids=["untagged", "vlan", "qinq"]
+)
 def test_hash_keeps_flows(lab, protocol, family, tags):
     """Both directions of a flow go to the same process."""
     captures = group(lab, "fanout=hash,group=7")
@@ -65,7 +66,7 @@ def test_hash_keeps_flows(lab, protocol, family, tags):
     results = netlab.stop(*captures)
     shared(results)
     whole_flows(results)
-    forward, backward = zip(*(result.flows for result in results))
+    forward, backward = zip(*(result.flows for result in results), strict=True)
     assert set.union(*forward) == set.union(*backward) == set(range(FLOWS))
 
 
@@ -177,7 +178,7 @@ def test_two_tcpdumps(lab, tmp_path):
     netlab.await_packets(files, N)
     captured = []
     for dump in dumps:
-        out, err = lab.end(dump, netlab.signal.SIGINT)
+        _, err = lab.end(dump, netlab.signal.SIGINT)
         captured.append(int(err.partition(" packets captured")[0].split()[-1]))
     assert sum(captured) == N
     assert min(captured) > 0

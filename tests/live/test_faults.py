@@ -42,7 +42,7 @@ def test_each_call_fails(lab2, tmp_path, which, error):
     rows = attempts(lab2, device, getattr(errno, error), "create")
     wrong = []
     for row in rows[:-1]:
-        number, function, code, works, fds, allocations, *text = row
+        _, function, code, works, fds, allocations, *text = row
         text = "".join(text)
         if fds != "0" or (allocations != "0" and not lab2.build.sanitizer):
             wrong.append((row, "left behind"))

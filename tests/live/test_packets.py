@@ -145,7 +145,9 @@ def test_precision(lab, nano, flags):
         assert result["coarse"] == N
 
 
-@pytest.mark.parametrize("direction, expected", [("in", (1, 0)), ("out", (0, 1)), ("inout", (1, 1))])
+@pytest.mark.parametrize(
+    "direction, expected", [("in", (1, 0)), ("out", (0, 1)), ("inout", (1, 1))]
+)
 @pytest.mark.parametrize("how", ["call", "option"])
 def test_direction(lab, direction, expected, how):
     """pcap_setdirection, and the option, choose received packets, sent ones, or both."""
@@ -179,7 +181,9 @@ def test_filter(lab):
     assert result["recv"] == 100
 
 
-@pytest.mark.parametrize("flags", [[], ["-I"], ["-n"]], ids=["blocking", "immediate", "nonblocking"])
+@pytest.mark.parametrize(
+    "flags", [[], ["-I"], ["-n"]], ids=["blocking", "immediate", "nonblocking"]
+)
 def test_setfilter_under_traffic(lab, flags):
     """After pcap_setfilter has returned, nothing comes that the new filter rejects; what it accepts
     goes on coming."""

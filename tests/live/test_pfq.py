@@ -241,9 +241,7 @@ def test_file_by_absolute_path(lab, tmp_path):
 def test_misspelt_variable(lab, tmp_path):
     """PFQ's README misspells its own variable: the log says so, and what would be right."""
     log = tmp_path / "log"
-    capture = member(
-        lab, group=None, PFQ_GORUP="42", PCAP_ACCEL_LOG=f"warning:{log}"
-    )
+    capture = member(lab, group=None, PFQ_GORUP="42", PCAP_ACCEL_LOG=f"warning:{log}")
     seen_by(capture)
     line = next(line for line in log.read_text().splitlines() if "PFQ_GORUP" in line)
     assert "PFQ_GROUP" in line
@@ -320,22 +318,26 @@ KINDS = {
 V4 = {"udp", "tcp", "icmp", "udp-vlan", "tcp-qinq"}
 ALL, ONE = "all", "one"
 RULES = [
-    ("ip", {kind: ALL for kind in V4}),
-    ("ip >-> steer_flow", {kind: ONE for kind in V4}),
-    ("udp", {kind: ALL for kind in ("udp", "udp-vlan")}),
-    ("tcp", {kind: ALL for kind in ("tcp", "tcp-qinq")}),
-    ("ip6", {kind: ALL for kind in ("udp6", "tcp6")}),
-    ("vlan", {kind: ALL for kind in ("udp-vlan", "tcp-qinq")}),
-    ("udp >-> steer_flow", {kind: ONE for kind in ("udp", "udp-vlan")}),
-    ("vlan >-> steer_vlan", {kind: ONE for kind in ("udp-vlan", "tcp-qinq")}),
+    ("ip", dict.fromkeys(V4, ALL)),
+    ("ip >-> steer_flow", dict.fromkeys(V4, ONE)),
+    ("udp", dict.fromkeys(("udp", "udp-vlan"), ALL)),
+    ("tcp", dict.fromkeys(("tcp", "tcp-qinq"), ALL)),
+    ("ip6", dict.fromkeys(("udp6", "tcp6"), ALL)),
+    ("vlan", dict.fromkeys(("udp-vlan", "tcp-qinq"), ALL)),
+    ("udp >-> steer_flow", dict.fromkeys(("udp", "udp-vlan"), ONE)),
+    ("vlan >-> steer_vlan", dict.fromkeys(("udp-vlan", "tcp-qinq"), ONE)),
     ("vlan_id_filter [5]", {"udp-vlan": ALL}),
     ("drop", {}),
-    ("broadcast", {kind: ALL for kind in KINDS}),
-    ("steer_link", {kind: ONE for kind in KINDS}),
-    ("conditional is_tcp steer_flow broadcast",
-     {kind: ONE if kind.startswith("tcp") and "6" not in kind else ALL for kind in KINDS}),
-    ("when is_tcp steer_flow",
-     {kind: ONE if kind.startswith("tcp") and "6" not in kind else ALL for kind in KINDS}),
+    ("broadcast", dict.fromkeys(KINDS, ALL)),
+    ("steer_link", dict.fromkeys(KINDS, ONE)),
+    (
+        "conditional is_tcp steer_flow broadcast",
+        {kind: ONE if kind.startswith("tcp") and "6" not in kind else ALL for kind in KINDS},
+    ),
+    (
+        "when is_tcp steer_flow",
+        {kind: ONE if kind.startswith("tcp") and "6" not in kind else ALL for kind in KINDS},
+    ),
     # The kernel has taken an outer tag out of the packet before a filter sees it: as stock.
     ('filter "udp port 7777" >-> steer_ip', {"udp": ONE, "udp-vlan": ONE}),
 ]
@@ -566,8 +568,11 @@ def test_tcpdump_without_privileges(lab, tmp_path):
         for i, device in enumerate(["pfq:eth0", "pfq"])
     ]
     settle(lab, plain=2)
-    dumps.append(Dump(lab, tmp_path, 2, "pfq:eth1", "-Z", user, PFQ_GROUP="42",
-                      PFQ_COMPUTATION=STEER, **SMALL))
+    dumps.append(
+        Dump(
+            lab, tmp_path, 2, "pfq:eth1", "-Z", user, PFQ_GROUP="42", PFQ_COMPUTATION=STEER, **SMALL
+        )
+    )
     settle(lab, fanout=3)
     send = Sender(lab)
     numbers = send() | send(peer="peer1")
@@ -774,7 +779,11 @@ def test_too_many_devices_of_a_group(lab, tmp_path):
     batch = tmp_path / "batch"
     lines = []
     for i in range(33):
-        lines += [f"link add a{i} type veth peer name b{i}", f"link set a{i} up", f"link set b{i} up"]
+        lines += [
+            f"link add a{i} type veth peer name b{i}",
+            f"link set a{i} up",
+            f"link set b{i} up",
+        ]
     batch.write_text("\n".join(lines))
     removal = tmp_path / "removal"
     removal.write_text("\n".join(f"link del a{i}" for i in range(33)))

@@ -48,7 +48,9 @@ def call(lab, *argv, **options):
 
 
 def change(lab, number=42, **values):
-    assert call(lab, "set", number, *(f"{key}={value}" for key, value in values.items())) == {"rc": 0}
+    assert call(lab, "set", number, *(f"{key}={value}" for key, value in values.items())) == {
+        "rc": 0
+    }
 
 
 def sentence(lab, *argv):
@@ -190,7 +192,7 @@ def test_device_comes_later(lab):
     come, whether they were there before or not."""
     change(lab, persistent=1, devices="eth0:late0")
     first = member(lab)
-    lab.ip(*"link add late0 type veth peer name late1".split())
+    lab.ip(*["link", "add", "late0", "type", "veth", "peer", "name", "late1"])
     try:
         for name in ("late0", "late1"):
             lab.ip("link", "set", name, "up")
@@ -269,7 +271,9 @@ def test_changes_while_members_come_and_go(lab):
     back: in the end the living have what was set last, and share by it."""
     alive = [member(lab, "pfq:eth0", computation=STEER) for _ in range(3)]
     for i in range(6):
-        coming = [lab.capture("pfq", env={"PFQ_GROUP": "42", **SMALL}, ready=False) for _ in range(3)]
+        coming = [
+            lab.capture("pfq", env={"PFQ_GROUP": "42", **SMALL}, ready=False) for _ in range(3)
+        ]
         for text in ("udp", "steer_link", STEER):
             change(lab, computation=text, vlans=f"0+{i + 1}")
         kill(lab, alive.pop(0))
@@ -534,7 +538,10 @@ def test_other_user(lab, tmp_path_factory):
         done = lab.run([*argv, "env", *words, tool, *what], check=False)
         return json.loads(done.stdout)
 
-    assert ask("list") in ({"count": 0, "groups": []}, {"rc": -1, "error": ask("list").get("error")})
+    assert ask("list") in (
+        {"count": 0, "groups": []},
+        {"rc": -1, "error": ask("list").get("error")},
+    )
     assert ask("set", 42, "computation=udp")["rc"] == -1
     assert call(lab, "get", 42)["computation"] == STEER
     seen_by(capture)

@@ -49,9 +49,11 @@ def one_round(lab, dice, alive, joins=20):
     lab.end(passing, 0)
 
 
-@pytest.mark.parametrize("rounds, text, fanout, plain",
-                         [(10, "steer_flow", 1, 0), (1, "double_steer_ip", 2, 1)],
-                         ids=["steer", "double"])
+@pytest.mark.parametrize(
+    "rounds, text, fanout, plain",
+    [(10, "steer_flow", 1, 0), (1, "double_steer_ip", 2, 1)],
+    ids=["steer", "double"],
+)
 def test_joins_and_kills(make_lab, tmp_path, rounds, text, fanout, plain):
     """200 joins and 100 kills while packets flow: the living are counted rightly and share new packets
     by the rules; once they have gone nothing is left, and a new group is as the first."""

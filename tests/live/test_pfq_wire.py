@@ -304,15 +304,18 @@ def test_block(wire, text):
     assert wire.verdicts[text]["block"] == BLOCKS[text]
 
 
-@pytest.mark.parametrize("text, kinds", [
-    ("steer_flow", {"none", 1}),
-    ("steer_auto", {1}),
-    ("conditional is_flow steer_flow broadcast", {"all", 1}),
-    ("double_steer_ip", {"none", "all", 2}),
-    ('steer_local_net "10.0.0.0" 8 32', {"none", "all", 1, 2}),
-    ('steer_local_link "02:77:00:00:00:fe"', {"all", 1, 2}),
-    ("steer_voip", {"none", "all", 1}),
-])
+@pytest.mark.parametrize(
+    "text, kinds",
+    [
+        ("steer_flow", {"none", 1}),
+        ("steer_auto", {1}),
+        ("conditional is_flow steer_flow broadcast", {"all", 1}),
+        ("double_steer_ip", {"none", "all", 2}),
+        ('steer_local_net "10.0.0.0" 8 32', {"none", "all", 1, 2}),
+        ('steer_local_link "02:77:00:00:00:fe"', {"all", 1, 2}),
+        ("steer_voip", {"none", "all", 1}),
+    ],
+)
 def test_frames_are_of_use(wire, text, kinds):
     """There are frames for each outcome that the computation has."""
     to = wire.verdicts[text]["to"]

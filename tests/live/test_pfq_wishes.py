@@ -84,7 +84,9 @@ def test_wait_in_the_environment(lab, tmp_path):
 def test_wait_is_over(lab, tmp_path):
     """When the time is over, activation fails, and nothing is left."""
     text = refused(lab, "pfq?wait=50ms")
-    assert text == "pfq?wait=50ms: group 42 has no device after 50ms (name one, or wait longer: wait)"
+    assert (
+        text == "pfq?wait=50ms: group 42 has no device after 50ms (name one, or wait longer: wait)"
+    )
     assert members_of(lab, tmp_path) == (1, "none yet", "")
 
 
@@ -185,7 +187,9 @@ def test_group_filter_of_tags(lab, options):
     settle(lab, plain=2)
     send = Sender(lab)
     kept = send("-v", "0x8100:5", "-d", 7777)
-    dropped = send("-v", "0x8100:6", "-d", 7777) | send("-d", 7777) | send("-v", "0x8100:5", "-d", 9)
+    dropped = (
+        send("-v", "0x8100:6", "-d", 7777) | send("-d", 7777) | send("-v", "0x8100:5", "-d", 9)
+    )
     seen = seen_by(*captures)
     copied(seen, kept)
     unseen(seen, dropped)
@@ -207,9 +211,7 @@ def test_group_filter_cuts_nothing(lab):
 def test_group_filter_replaced_while_reading(lab):
     """What the new filter rejects is not delivered by the handle that set it, though it was in the
     ring."""
-    capture = member(
-        lab, "pfq:eth0", "-f", "udp", "-F", "tcp", "-A", 50, **GROUP
-    )
+    capture = member(lab, "pfq:eth0", "-f", "udp", "-F", "tcp", "-A", 50, **GROUP)
     Sender(lab)(n=2000)
     result = capture.stop()
     assert result["rejected"] == 0

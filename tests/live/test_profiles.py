@@ -34,8 +34,12 @@ def test_profile(repo, lab, tmp_path, name):  # noqa: F811
     dumps = [Dump(lab, tmp_path, i, f"pfq/conf/{name}", cwd=repo) for i in range(2)]
     settle(lab, **{"plain" if rule is copied else "fanout": 2})
     send = Sender(lab)
-    others = set().union(*(send(*kind, peer=peer) for kind in unwanted for peer in ("peer0", "peer1")))
-    numbers = set().union(*(send(*kind, peer=peer) for kind in wanted for peer in ("peer0", "peer1")))
+    others = set().union(
+        *(send(*kind, peer=peer) for kind in unwanted for peer in ("peer0", "peer1"))
+    )
+    numbers = set().union(
+        *(send(*kind, peer=peer) for kind in wanted for peer in ("peer0", "peer1"))
+    )
     copies = 2 if rule is copied else 1
     netlab.await_packets([dump.path for dump in dumps], copies * len(numbers))
     stamps = [[number for number, _ in dump.stop()] for dump in dumps]

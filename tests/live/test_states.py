@@ -72,7 +72,9 @@ def compare(state, stock, ours):
     if netlab.STOCK:
         tolerated = set()
     different = {call for call in stock | ours if stock.get(call) != ours.get(call)}
-    report = [f"{call}: stock {stock.get(call)}, ours {ours.get(call)}" for call in sorted(different)]
+    report = [
+        f"{call}: stock {stock.get(call)}, ours {ours.get(call)}" for call in sorted(different)
+    ]
     assert different - tolerated == set(), "\n".join(report)
     assert tolerated - different == set(), "tolerated, but no longer different"
 

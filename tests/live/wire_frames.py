@@ -68,8 +68,17 @@ def checksum(data):
 
 
 def ip4(packet, proto, payload, fragment=0, dst=None):
-    head = struct.pack("!BBHHHBBH", 0x45, packet.number & 255, 20 + len(payload),
-                       packet.flow, fragment, 64, proto, 0)
+    head = struct.pack(
+        "!BBHHHBBH",
+        0x45,
+        packet.number & 255,
+        20 + len(payload),
+        packet.flow,
+        fragment,
+        64,
+        proto,
+        0,
+    )
     addresses = packet.src.ip4 + (dst or packet.dst.ip4)
     return head[:10] + struct.pack("!H", checksum(head + addresses)) + addresses + payload
 
@@ -160,14 +169,19 @@ OTHER = {
     "three tags": lambda p: v4(p, udp, UDP, (STAG, 7), (CTAG, 5), (CTAG, 100)),
     "four tags": lambda p: v4(p, udp, UDP, (STAG, 7), (CTAG, 5), (CTAG, 100), (CTAG, 1)),
     "priority": lambda p: v4(p, tcp, TCP, (CTAG, 0xE000)),
-    "arp": lambda p: ether(p, 0x0806, bytes.fromhex("0001080006040002") + p.src.mac + p.src.ip4
-                           + p.dst.mac + p.dst.ip4 + p.stamp),
+    "arp": lambda p: ether(
+        p,
+        0x0806,
+        bytes.fromhex("0001080006040002") + p.src.mac + p.src.ip4 + p.dst.mac + p.dst.ip4 + p.stamp,
+    ),
     "no ip": lambda p: ether(p, 0x88CC, bytes(20) + p.stamp),
     "broadcast mac": lambda p: ether(p, 0x0800, ip4(p, UDP, udp(p)), dst=BROADCAST_MAC),
-    "broadcast ip": lambda p: ether(p, 0x0800, ip4(p, UDP, udp(p), dst=b"\xff" * 4),
-                                    dst=BROADCAST_MAC),
-    "multicast": lambda p: ether(p, 0x0800, ip4(p, UDP, udp(p), dst=bytes([224, 0, 1, 5])),
-                                 dst=bytes.fromhex("01005e000105")),
+    "broadcast ip": lambda p: ether(
+        p, 0x0800, ip4(p, UDP, udp(p), dst=b"\xff" * 4), dst=BROADCAST_MAC
+    ),
+    "multicast": lambda p: ether(
+        p, 0x0800, ip4(p, UDP, udp(p), dst=bytes([224, 0, 1, 5])), dst=bytes.fromhex("01005e000105")
+    ),
     "tunnel": lambda p: v4(p, inner, IPIP),
     "rtp": lambda p: v4(p, rtp, UDP),
     "sip": lambda p: v4(p, sip, UDP),
