@@ -13,6 +13,8 @@
 #include "bpf/xdp_prog.h"
 #include "kern/bpf_sys.h"
 
+#include <sys/mman.h>
+
 #define FIRST_BUFFER 3520 /* a test run puts no more into it */
 
 static MAYBE void need_bpf(void)
@@ -77,6 +79,47 @@ static MAYBE uint32_t run_program(int prog_fd, const void *data, uint32_t len, u
 		fail_msg("test run of %u bytes, %u of them in the first buffer: %s", len, first_len,
 			 strerror(-r));
 	return test.retval;
+}
+
+/* The interpreter, loaded once in each way, and the map that its filter is in. */
+struct interpreter {
+	int fds[2][2]; /* has_fragments, by_helper */
+	struct accel_xdp_control *control;
+};
+
+static MAYBE void interpreter_init(struct interpreter *in, const uint8_t mac[6])
+{
+	int maps[ACCEL_N_MAPS] = {0}, fd;
+	struct accel_xdp_spec spec = tell(NULL, 0);
+	struct accel_err err;
+
+	fd = accel_bpf_map_open("test", ACCEL_MAP_CONTROL, 0, &err);
+	if (fd < 0)
+		fail_msg("%s", err.text);
+	in->control = accel_bpf_map_memory(fd, sizeof(*in->control));
+	assert_non_null(in->control);
+	maps[ACCEL_MAP_CONTROL] = fd;
+	spec.interprets = spec.has_mac = true;
+	memcpy(spec.mac, mac, sizeof(spec.mac));
+	for (unsigned way = 0; way < 4; way++) {
+		spec.has_fragments = way & 2;
+		spec.by_helper = way & 1;
+		in->fds[way / 2][way % 2] = load_spec(&spec, maps);
+	}
+	close(fd);
+}
+
+/* Into the half that the filter before is not in, as none but us runs it. */
+static MAYBE void interpreter_set(struct interpreter *in, const struct sock_filter *insns,
+				  unsigned n)
+{
+	struct accel_xdp_control *control = in->control;
+	bool is_second = control->start != ACCEL_XDP_MAX_OPS;
+	struct accel_err err;
+
+	if (accel_xdp_ops(insns, n, control->ops[is_second], &err))
+		fail_msg("%s", err.text);
+	control->start = (is_second ? 1 : 2) * ACCEL_XDP_MAX_OPS;
 }
 
 /* Can a test run put fewer bytes into the first buffer than fit (Linux 6.18)? */

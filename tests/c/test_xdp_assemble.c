@@ -139,6 +139,35 @@ static void test_too_long(void **state)
 	accel_easm_fini(&as);
 }
 
+/* A function's address counts from its second half; nothing but it reaches the function. */
+static void test_func(void **state)
+{
+	struct accel_ebpf_prog prog;
+	struct accel_easm as;
+	char line[96];
+	unsigned func;
+
+	(void)state;
+	accel_easm_init(&as);
+	func = accel_easm_label(&as);
+	accel_easm_func(&as, ACCEL_R2, func);
+	accel_easm_call(&as, ACCEL_HELPER_LOOP);
+	accel_easm_exit(&as);
+	accel_easm_alu32_k(&as, MOV, ACCEL_R0, 7); /* left out */
+	accel_easm_bind(&as, func);
+	accel_easm_alu32_k(&as, MOV, ACCEL_R0, 1);
+	accel_easm_exit(&as);
+	finish(&as, &prog, 6);
+	assert_int_equal(prog.func, 4);
+	assert_int_equal(prog.insns[0].imm, 3);
+	assert_int_equal(prog.insns[4].imm, 1);
+	accel_ebpf_print(&prog.insns[0], 0, line, sizeof(line));
+	assert_string_equal(line, "r2 = function 4");
+	accel_ebpf_print(&prog.insns[2], 2, line, sizeof(line));
+	assert_string_equal(line, "call bpf_loop");
+	accel_ebpf_prog_fini(&prog);
+}
+
 static void test_link(void **state)
 {
 	static const int fds[ACCEL_N_MAPS] = {100, 101, 102, 103};
@@ -387,11 +416,12 @@ static void test_proofs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reach),	   cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_misuse),	   cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_link),	   cmocka_unit_test(test_print),
-		cmocka_unit_test(test_dump),	   cmocka_unit_test(test_btf),
-		cmocka_unit_test(test_btf_bounds), cmocka_unit_test(test_proofs),
+		cmocka_unit_test(test_reach),  cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_misuse), cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_func),   cmocka_unit_test(test_link),
+		cmocka_unit_test(test_print),  cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_btf),    cmocka_unit_test(test_btf_bounds),
+		cmocka_unit_test(test_proofs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

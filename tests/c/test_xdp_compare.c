@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_xdp_compare.c - translated filters in the kernel against libpcap's bpf_filter(): real
- * expressions and random programs, over packets in one buffer and in several.
+/* test_xdp_compare.c - filters in the kernel, translated and interpreted, against libpcap's
+ * bpf_filter(): real expressions and random programs, over packets in one buffer and in several.
  *
  * Over 50,000 comparisons in every run, twelve times as many when ACCEL_FULL is set; the last test
  * says how many there were. */
@@ -15,10 +15,10 @@
 #define MORE	   (getenv("ACCEL_FULL") ? 12u : 1u)
 #define N_PACKETS  (320 * MORE) /* an expression and a way to compile it */
 #define N_PROGRAMS (800 * MORE)
-#define N_EACH	   20 /* packets a random program */
-#define N_ENOUGH   (50000ull * MORE)
+#define N_EACH	   20		     /* packets a random program */
+#define N_ENOUGH   (50000ull * MORE) /* of each kind */
 
-static unsigned long long n_compared, n_kept, n_cut;
+static unsigned long long n_compared, n_kept, n_cut, n_interpreted;
 static bool can_cut;
 
 /* Ways to compile: has_fragments, by_helper. */
@@ -39,6 +39,8 @@ struct subject {
 	int fd;
 };
 
+static struct interpreter interpreter;
+
 static void subject_init(struct subject *s, const struct sock_filter *insns, unsigned n,
 			 const struct way *way)
 {
@@ -47,6 +49,7 @@ static void subject_init(struct subject *s, const struct sock_filter *insns, uns
 	s->spec.has_fragments = way->has_fragments;
 	s->spec.by_helper = way->by_helper;
 	s->fd = load_spec(&s->spec, NULL);
+	interpreter_set(&interpreter, insns, n);
 }
 
 /* `first_len` of the packet are in its first buffer; 0: as many as go in. */
@@ -54,17 +57,21 @@ static void compare(const struct subject *s, const uint8_t *data, unsigned len, 
 {
 	uint32_t want = bpf_filter((const struct bpf_insn *)s->spec.filter, data, len, len);
 	uint32_t got = run_program(s->fd, data, len, first_len);
+	uint32_t told = run_program(interpreter.fds[s->way->has_fragments][s->way->by_helper], data,
+				    len, first_len);
 
 	n_compared++;
+	n_interpreted++;
 	n_kept += want != 0;
 	n_cut += first_len != 0;
-	if (want == got)
+	if (want == got && want == told)
 		return;
 	print_program(s->spec.filter, s->spec.n_filter);
 	print_spec(&s->spec);
 	print_bytes(data, len);
-	fail_msg("%s, %s, %u bytes, %u in the first buffer: libpcap says %u, the kernel %u",
-		 s->name, s->way->name, len, first_len, want, got);
+	fail_msg("%s, %s, %u bytes, %u in the first buffer: libpcap says %u, the kernel %u, "
+		 "interpreted %u",
+		 s->name, s->way->name, len, first_len, want, got, told);
 }
 
 /* Whole, and where the program takes fragments also with its headers torn in two. */
@@ -231,9 +238,9 @@ static void test_enough(void **state)
 {
 	(void)state;
 	need_bpf();
-	print_message("%llu comparisons, %llu packets kept, %llu torn in two%s\n", n_compared,
-		      n_kept, n_cut, can_cut ? "" : " (the kernel cannot)");
-	assert_true(n_compared >= N_ENOUGH);
+	print_message("%llu comparisons of each kind, %llu packets kept, %llu torn in two%s\n",
+		      n_compared, n_kept, n_cut, can_cut ? "" : " (the kernel cannot)");
+	assert_true(n_compared >= N_ENOUGH && n_interpreted == n_compared);
 	assert_true(n_kept > n_compared / 20 && n_kept < n_compared * 19 / 20);
 	assert_true(!can_cut || n_cut > n_compared / 8);
 }
@@ -247,6 +254,7 @@ static int look_at_kernel(void **state)
 		return 0;
 	close(fd);
 	can_cut = can_cut_first_buffer();
+	interpreter_init(&interpreter, (const uint8_t[6]){2, 0, 0, 0, 0, 2});
 	return 0;
 }
 

@@ -21,7 +21,8 @@
 static void test_generate(void **state)
 {
 	static const struct accel_xdp_local local;
-	struct accel_xdp_spec spec = {.action = ACCEL_XDP_TELL, .has_fragments = true};
+	struct accel_xdp_spec spec = {
+		.action = ACCEL_XDP_TELL, .has_fragments = true, .interprets = true};
 	struct sock_filter *keep;
 	unsigned n_failed = 0;
 	int rc = -ENOMEM;
@@ -55,6 +56,24 @@ static void test_generate(void **state)
 	free(keep);
 }
 
+static void test_ops(void **state)
+{
+	static const struct sock_filter filter = BPF_STMT(BPF_RET | BPF_K, 1);
+	struct accel_xdp_op op = {.k = 77};
+	struct accel_err err;
+	long n_before = n_live;
+
+	(void)state;
+	n_calls = 0;
+	fail_call = 1;
+	assert_int_equal(accel_xdp_ops(&filter, 1, &op, &err), -ENOMEM);
+	fail_call = 0;
+	assert_string_equal(err.text, "filter: out of memory");
+	assert_int_equal(op.k, 77);
+	assert_int_equal(accel_xdp_ops(&filter, 1, &op, &err), 0);
+	assert_int_equal(n_live, n_before);
+}
+
 static void test_link(void **state)
 {
 	struct accel_ebpf_insn exit_only = {.code = ACCEL_BPF_EXIT};
@@ -71,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_generate),
+		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_link),
 	};
 

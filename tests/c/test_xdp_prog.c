@@ -333,7 +333,7 @@ static void set_capabilities(uint64_t without)
 }
 
 /* With CAP_BPF and CAP_NET_ADMIN alone a program may not move packet pointers by a variable: made
- * "by helper" it loads, filter, keep rules, metadata, tap and all. */
+ * "by helper" it loads, filter, keep rules, metadata, tap, interpreter and all. */
 static void test_few_capabilities(void **state)
 {
 	const uint64_t few = 1ull << CAP_BPF | 1ull << CAP_NET_ADMIN | 1ull << CAP_NET_RAW;
@@ -343,7 +343,7 @@ static void test_few_capabilities(void **state)
 	struct accel_xdp_spec spec = {.clock = ACCEL_XDP_CLOCK_MONOTONIC, .snaplen = 65535};
 	struct accel_err err;
 	struct maps maps;
-	int fds[4], loaded[4];
+	int fds[8], loaded[8];
 	bool may_move, has_frags;
 
 	(void)state;
@@ -362,6 +362,7 @@ static void test_few_capabilities(void **state)
 		spec.by_helper = !may_move;
 		spec.has_fragments = i & 1;
 		spec.action = i & 2 ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT;
+		spec.interprets = spec.is_gated = i & 4;
 		load.flags = spec.has_fragments ? ACCEL_PROG_HAS_FRAGS : 0;
 		loaded[i] = accel_xdp_generate(&spec, &prog, NULL);
 		fds[i] = loaded[i] ? -1 : accel_bpf_prog_open(&load, &err);

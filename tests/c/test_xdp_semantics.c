@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_xdp_semantics.c - what a translated filter says in the corners: arithmetic, offsets, and
- * what only the kernel's filters can load. Where libpcap cannot be asked, accel_bpf_run is. */
+/* test_xdp_semantics.c - what a filter says in the corners, translated and interpreted: arithmetic,
+ * offsets, and what only the kernel's filters can load. Where libpcap cannot be asked,
+ * accel_bpf_run is. */
 #include "test_xdp.h"
 
 #include <linux/if_arp.h>
@@ -22,25 +23,30 @@
 static const uint8_t mac[6] = {2, 0, 0, 0, 0, 2};
 static const struct accel_bpf_aux no_aux;
 static uint8_t packet[300];
+static struct interpreter interpreter;
 
-/* The verdict in each version of the program: they must agree. */
+/* The verdict in each version of the program, and interpreted: they must agree. */
 static uint32_t verdict(const struct sock_filter *insns, unsigned n)
 {
 	uint32_t said = 0;
 
 	for (unsigned way = 0; way < 4; way++) {
 		struct accel_xdp_spec spec = tell(insns, n);
+		int fd, by_ops = interpreter.fds[way & 1][way / 2];
 		uint32_t got;
-		int fd;
 
 		spec.has_fragments = way & 1;
 		spec.by_helper = way & 2;
 		spec.has_mac = true;
 		memcpy(spec.mac, mac, sizeof(mac));
 		fd = load_spec(&spec, NULL);
+		interpreter_set(&interpreter, insns, n);
 		got = run_program(fd, packet, sizeof(packet), 0);
-		if (spec.has_fragments && can_cut_first_buffer())
+		assert_int_equal(run_program(by_ops, packet, sizeof(packet), 0), got);
+		if (spec.has_fragments && can_cut_first_buffer()) {
 			assert_int_equal(run_program(fd, packet, sizeof(packet), 14), got);
+			assert_int_equal(run_program(by_ops, packet, sizeof(packet), 14), got);
+		}
 		close(fd);
 		if (way)
 			assert_int_equal(got, said);
@@ -228,17 +234,37 @@ static void test_refusals(void **state)
 							BPF_STMT(RET_A, 0)};
 		struct accel_xdp_spec spec = tell(insns, N(insns));
 		struct accel_ebpf_prog prog = {.n_insns = 77};
-		struct accel_err err;
+		struct accel_xdp_op ops[3] = {{.k = 77}}, untouched[3] = {{.k = 77}};
+		struct accel_err err, same;
 
 		assert_int_equal(accel_xdp_generate(&spec, &prog, &err), -EOPNOTSUPP);
 		assert_int_equal(prog.n_insns, 77);
 		assert_memory_equal(err.text, "filter: instruction 1 ", 22);
 		assert_memory_equal(err.text + 22, refused[i].text, strlen(refused[i].text));
+		same = err;
+		if (refused[i].insn.k != AUX(PKTTYPE)) /* a matter of the device */
+			assert_int_equal(accel_xdp_ops(insns, N(insns), ops, &err), -EOPNOTSUPP);
+		assert_string_equal(err.text, same.text);
+		assert_memory_equal(ops, untouched, sizeof(ops));
 		/* What is never reached is not translated, and so not refused. */
 		spec = tell(unreached, N(unreached));
 		assert_int_equal(accel_xdp_generate(&spec, &prog, &err), 0);
+		assert_int_equal(accel_xdp_ops(unreached, N(unreached), ops, &err), 0);
+		assert_int_equal(ops[1].code, ACCEL_XOP_REJECT);
 		accel_ebpf_prog_fini(&prog);
 	}
+}
+
+static int load_interpreter(void **state)
+{
+	int fd = accel_bpf_map_open("test", ACCEL_MAP_LOST, 0, NULL);
+
+	(void)state;
+	if (fd < 0)
+		return 0;
+	close(fd);
+	interpreter_init(&interpreter, mac);
+	return 0;
 }
 
 int main(void)
@@ -249,5 +275,5 @@ int main(void)
 		cmocka_unit_test(test_packet_type),  cmocka_unit_test(test_refusals),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, load_interpreter, NULL);
 }

@@ -83,3 +83,31 @@ int32_t accel_btf_find_func(const void *btf, size_t len, const char *name)
 	}
 	return at == s.types_len ? -ENOENT : -EINVAL;
 }
+
+/* int main(void), the type of both functions: the kernel asks for the arguments of none. */
+static const struct {
+	struct btf_header head;
+	struct btf_type int_type;
+	uint32_t int_bits;
+	struct btf_type proto, func;
+	char strings[sizeof("\0int\0pcap_accel")];
+} __attribute__((packed)) functions = {
+	.head = {.magic = BTF_MAGIC,
+		 .version = BTF_VERSION,
+		 .hdr_len = sizeof(struct btf_header),
+		 .type_len = 3 * sizeof(struct btf_type) + sizeof(uint32_t),
+		 .str_off = 3 * sizeof(struct btf_type) + sizeof(uint32_t),
+		 .str_len = sizeof("\0int\0pcap_accel")},
+	.int_type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4},
+	.int_bits = BTF_INT_SIGNED << 24 | 32,
+	.proto = {.info = BTF_KIND_FUNC_PROTO << 24, .type = 1},
+	.func = {.name_off = 5, .info = BTF_KIND_FUNC << 24, .type = 2},
+	.strings = "\0int\0pcap_accel",
+};
+
+const void *accel_btf_of_functions(size_t *len, uint32_t *func)
+{
+	*len = sizeof(functions);
+	*func = 3;
+	return &functions;
+}

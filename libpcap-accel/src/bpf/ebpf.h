@@ -65,6 +65,7 @@ enum accel_ebpf_reg {
 #define ACCEL_PSEUDO_MAP       1 /* IMM64: enum accel_ebpf_map, linked to a descriptor */
 #define ACCEL_PSEUDO_MAP_VALUE 2 /* the same, the address of its first value */
 #define ACCEL_PSEUDO_KFUNC     2 /* CALL: enum accel_ebpf_kfunc, linked to a BTF id */
+#define ACCEL_PSEUDO_FUNC      4 /* IMM64: a function, counted from the second half */
 
 /* Helpers that our programs call, by the kernel's number. None asks for a GPL licence. */
 enum accel_ebpf_helper {
@@ -77,6 +78,7 @@ enum accel_ebpf_helper {
 	ACCEL_HELPER_RINGBUF_RESERVE = 131,
 	ACCEL_HELPER_RINGBUF_SUBMIT = 132,
 	ACCEL_HELPER_RINGBUF_DISCARD = 133,
+	ACCEL_HELPER_LOOP = 181,
 	ACCEL_HELPER_XDP_LEN = 188,
 	ACCEL_HELPER_XDP_LOAD = 189,
 	ACCEL_HELPER_KTIME_TAI = 208,
@@ -90,7 +92,7 @@ enum accel_ebpf_kfunc { ACCEL_KFUNC_VLAN_TAG, ACCEL_KFUNC_TIMESTAMP, ACCEL_N_KFU
 enum accel_ebpf_map {
 	ACCEL_MAP_SOCKETS, /* receive queue -> AF_XDP socket */
 	ACCEL_MAP_RING,	   /* records of tap mode */
-	ACCEL_MAP_CONTROL, /* one struct accel_xdp_control, shared with the reader */
+	ACCEL_MAP_CONTROL, /* one struct accel_xdp_control, shared with the program that captures */
 	ACCEL_MAP_LOST,	   /* one counter a processor: packets that found the ring full */
 	ACCEL_N_MAPS,
 };
@@ -121,6 +123,7 @@ struct accel_ebpf_prog {
 	struct accel_ebpf_insn *insns;
 	uint32_t *marks; /* for each instruction, what it was made from: see xdp_prog.h */
 	unsigned n_insns;
+	unsigned func; /* where its second function begins; 0: it has one */
 };
 
 void accel_ebpf_prog_fini(struct accel_ebpf_prog *prog); /* frees; zeroed is allowed */

@@ -14,8 +14,9 @@
 struct accel_easm_item {
 	struct accel_ebpf_insn insn;
 	uint32_t mark;
-	unsigned label; /* of a jump */
+	unsigned label; /* of a jump, of a function's address */
 	bool is_jump;
+	bool is_func;
 	bool is_far;	 /* goes over a GOTO_L */
 	bool is_reached; /* else it is left out */
 	unsigned pc;	 /* where layout() puts it */
@@ -94,6 +95,16 @@ void accel_easm_goto(struct accel_easm *as, unsigned label)
 	accel_easm_jump(as, (struct accel_ebpf_insn){.code = ACCEL_BPF_GOTO}, label);
 }
 
+void accel_easm_func(struct accel_easm *as, enum accel_ebpf_reg dst, unsigned label)
+{
+	struct accel_easm_item item = {
+		.insn = {.code = ACCEL_BPF_IMM64, .dst = dst & 15u, .src = ACCEL_PSEUDO_FUNC},
+		.label = label,
+		.is_func = true};
+
+	add_item(as, &item);
+}
+
 static bool is_wide(const struct accel_easm_item *item)
 {
 	return item->insn.code == ACCEL_BPF_IMM64;
@@ -130,7 +141,7 @@ static int mark_reached(struct accel_easm *as)
 
 		if (!item->is_reached || item->insn.code == ACCEL_BPF_EXIT)
 			continue;
-		if (item->is_jump) {
+		if (item->is_jump || item->is_func) {
 			to = target(as, i);
 			if (to == UNBOUND)
 				return -EINVAL;
@@ -225,7 +236,17 @@ static void emit_jump(const struct accel_easm *as, unsigned i, struct accel_ebpf
 	out[pc] = (struct accel_ebpf_insn){.code = ACCEL_BPF_GOTO_L, .imm = (int32_t)(to - pc - 1)};
 }
 
-static void emit(const struct accel_easm *as, const struct accel_ebpf_prog *prog)
+/* It counts from the instruction's second half. */
+static void emit_func(const struct accel_easm *as, unsigned i, struct accel_ebpf_prog *prog)
+{
+	const struct accel_easm_item *item = &as->items[i];
+
+	prog->func = as->items[target(as, i)].pc;
+	prog->insns[item->pc] = item->insn;
+	prog->insns[item->pc].imm = (int32_t)(prog->func - (item->pc + 1));
+}
+
+static void emit(const struct accel_easm *as, struct accel_ebpf_prog *prog)
 {
 	for (unsigned i = 0; i < as->n_items; i++) {
 		const struct accel_easm_item *item = &as->items[i];
@@ -235,6 +256,8 @@ static void emit(const struct accel_easm *as, const struct accel_ebpf_prog *prog
 			prog->marks[item->pc + k] = item->mark;
 		if (n && item->is_jump)
 			emit_jump(as, i, prog->insns);
+		else if (n && item->is_func)
+			emit_func(as, i, prog);
 		else if (n)
 			prog->insns[item->pc] = item->insn;
 	}

@@ -46,6 +46,10 @@ void accel_easm_insn(struct accel_easm *as, struct accel_ebpf_insn insn);
 void accel_easm_jump(struct accel_easm *as, struct accel_ebpf_insn insn, unsigned label);
 void accel_easm_goto(struct accel_easm *as, unsigned label);
 
+/* dst = the function that begins at the label, for ACCEL_HELPER_LOOP. A program has at most one; it
+ * stands behind the program's own last exit, and no jump leads into it. */
+void accel_easm_func(struct accel_easm *as, enum accel_ebpf_reg dst, unsigned label);
+
 /* dst = dst OP k, dst = dst OP src. */
 void accel_easm_alu32_k(struct accel_easm *as, uint8_t op, enum accel_ebpf_reg dst, uint32_t k);
 void accel_easm_alu32_x(struct accel_easm *as, uint8_t op, enum accel_ebpf_reg dst,

@@ -25,6 +25,7 @@ static const struct {
 	{ ACCEL_HELPER_RINGBUF_RESERVE,		"bpf_ringbuf_reserve" },
 	{ ACCEL_HELPER_RINGBUF_SUBMIT,		"bpf_ringbuf_submit" },
 	{ ACCEL_HELPER_RINGBUF_DISCARD,		"bpf_ringbuf_discard" },
+	{ ACCEL_HELPER_LOOP,			"bpf_loop" },
 	{ ACCEL_HELPER_XDP_LEN,			"bpf_xdp_get_buff_len" },
 	{ ACCEL_HELPER_XDP_LOAD,		"bpf_xdp_load_bytes" },
 	{ ACCEL_HELPER_KTIME_TAI,		"bpf_ktime_get_tai_ns" },
@@ -97,7 +98,7 @@ static int print_jump(const struct accel_ebpf_insn *insn, unsigned idx, char *ou
 			(uint32_t)insn->imm, to);
 }
 
-static int print_imm64(const struct accel_ebpf_insn *insn, char *out, size_t len)
+static int print_imm64(const struct accel_ebpf_insn *insn, unsigned idx, char *out, size_t len)
 {
 	uint64_t upper = (uint32_t)insn[1].imm;
 	const char *name = "?";
@@ -105,6 +106,9 @@ static int print_imm64(const struct accel_ebpf_insn *insn, char *out, size_t len
 	if (insn->src == 0)
 		return snprintf(out, len, "r%u = 0x%llx", insn->dst,
 				(unsigned long long)(upper << 32 | (uint32_t)insn->imm));
+	if (insn->src == ACCEL_PSEUDO_FUNC)
+		return snprintf(out, len, "r%u = function %ld", insn->dst,
+				(long)idx + 1 + insn->imm);
 	if (insn->imm >= 0 && insn->imm < ACCEL_N_MAPS)
 		name = accel_ebpf_map_spec((enum accel_ebpf_map)insn->imm)->name;
 	return snprintf(out, len, insn->src == ACCEL_PSEUDO_MAP ? "r%u = map %s" : "r%u = &%s[0]",
@@ -133,7 +137,7 @@ int accel_ebpf_print(const struct accel_ebpf_insn *insn, unsigned idx, char *out
 				insn->src);
 	default:
 		if (insn->code == ACCEL_BPF_IMM64)
-			return print_imm64(insn, out, len);
+			return print_imm64(insn, idx, out, len);
 		return snprintf(out, len, "unknown 0x%02x", insn->code);
 	}
 }

@@ -12,7 +12,7 @@
 
 #define A	  ACCEL_XLATE_A
 #define X	  ACCEL_XLATE_X
-#define UNREACHED UINT32_MAX
+#define UNREACHED ACCEL_XLATE_UNREACHED
 
 int accel_xlate_cell(uint32_t cell)
 {
@@ -44,9 +44,8 @@ static int join_targets(struct accel_xlating *x, unsigned i, uint32_t known, str
 	return 0;
 }
 
-/* Fill proven[] and cells; refuse what is reached and cannot be translated. All jumps that are not
- * refused go forward, so one pass is enough. */
-static int analyse(struct accel_xlating *x, struct accel_err *err)
+/* All jumps that are not refused go forward, so one pass is enough. */
+int accel_xlate_analyse(struct accel_xlating *x, struct accel_err *err)
 {
 	x->proven[0] = 0;
 	for (unsigned i = 1; i < x->n; i++)
@@ -225,12 +224,12 @@ static void emit_version(struct accel_xlating *x)
 int accel_translate(struct accel_easm *as, const struct sock_filter *insns, unsigned n,
 		    const struct accel_xlate *opt, struct accel_err *err)
 {
-	struct accel_xlating x = {.as = as, .opt = opt, .insns = insns, .n = n};
+	struct accel_xlating x = {.as = as, .opt = opt, .insns = insns, .n = n, .slots = ACCEL_R10};
 	int rc;
 
 	x.proven = calloc(n, sizeof(*x.proven));
 	x.labels = calloc(n, sizeof(*x.labels));
-	rc = x.proven && x.labels ? analyse(&x, err)
+	rc = x.proven && x.labels ? accel_xlate_analyse(&x, err)
 				  : accel_fail(err, -ENOMEM, "filter: out of memory");
 	if (rc == 0) {
 		x.miss = opt->has_fragments ? accel_easm_label(as) : opt->reject;

@@ -50,6 +50,12 @@ enum accel_xlate_slot {
 	ACCEL_SLOT_VLAN_TPID = -20,  /* u16, big endian, upper half 0 */
 	ACCEL_SLOT_SCRATCH = -24,    /* 4 bytes for anybody */
 	ACCEL_SLOT_CELLS = -88,	     /* M[0] to M[15], u32 each */
+	/* Of the interpreter, u32 each: see xdp_interp.c */
+	ACCEL_SLOT_A = -92,
+	ACCEL_SLOT_X = -100,
+	ACCEL_SLOT_AT = -108, /* place of the operation that comes next */
+	ACCEL_SLOT_VERDICT = -116,
+	ACCEL_SLOT_LOOP_CELLS = -244, /* 8 bytes apart */
 };
 
 /* Offsets in struct xdp_md. */

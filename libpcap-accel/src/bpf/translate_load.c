@@ -99,6 +99,13 @@ static bool needs_destination(const struct accel_xlating *x, unsigned i)
 	return row && row->source == FROM_FRAME && !asks_outgoing(x, i);
 }
 
+bool accel_xlate_is_inbound(const struct accel_xlating *x, unsigned i)
+{
+	const struct aux_row *row = is_aux(&x->insns[i]) ? aux_row(x->insns[i].k) : NULL;
+
+	return row && row->source == FROM_FRAME && asks_outgoing(x, i);
+}
+
 const char *accel_xlate_refusal(const struct accel_xlating *x, unsigned i)
 {
 	const struct sock_filter *insn = &x->insns[i];
@@ -131,8 +138,7 @@ static unsigned size_of(uint16_t code)
 	}
 }
 
-/* Offsets from SKF_LL_OFF count from the frame's first byte, as the others do. */
-static uint32_t offset_of(uint32_t k)
+uint32_t accel_xlate_offset(uint32_t k)
 {
 	if (k >= (uint32_t)SKF_LL_OFF && k < (uint32_t)SKF_NET_OFF)
 		return k - (uint32_t)SKF_LL_OFF;
@@ -154,29 +160,28 @@ uint32_t accel_xlate_reach(const struct accel_xlating *x, unsigned i)
 	if (is_aux(insn))
 		return 0;
 	if (insn->code == (BPF_LDX | BPF_B | BPF_MSH))
-		return end_of(offset_of(insn->k), 1);
+		return end_of(accel_xlate_offset(insn->k), 1);
 	if (BPF_CLASS(insn->code) == BPF_LD && BPF_MODE(insn->code) == BPF_ABS)
-		return end_of(offset_of(insn->k), size_of(insn->code));
+		return end_of(accel_xlate_offset(insn->k), size_of(insn->code));
 	return 0;
 }
 
-static void load_ordered(struct accel_xlating *x, unsigned size, enum accel_ebpf_reg base, int off)
+void accel_xlate_bytes(struct accel_xlating *x, unsigned size, enum accel_ebpf_reg base, int off)
 {
 	accel_easm_load(x->as, size == 4 ? BPF_W : size == 2 ? BPF_H : BPF_B, x->to, base, off);
 	if (size > 1)
 		accel_easm_from_be(x->as, x->to, size * 8);
 }
 
-/* x->to = `size` bytes at the offset in R2, which is at most MAX_OFFSET. */
-static void load_by_helper(struct accel_xlating *x, unsigned size)
+void accel_xlate_by_helper(struct accel_xlating *x, unsigned size)
 {
-	accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, ACCEL_R10, ACCEL_SLOT_CTX);
-	accel_easm_alu64_x(x->as, ACCEL_BPF_MOV, ACCEL_R3, ACCEL_R10);
+	accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, x->slots, ACCEL_SLOT_CTX);
+	accel_easm_alu64_x(x->as, ACCEL_BPF_MOV, ACCEL_R3, x->slots);
 	accel_easm_alu64_k(x->as, BPF_ADD, ACCEL_R3, ACCEL_SLOT_SCRATCH);
 	accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, ACCEL_R4, size);
 	accel_easm_call(x->as, ACCEL_HELPER_XDP_LOAD);
 	accel_easm_jump64_k(x->as, ACCEL_BPF_JNE, ACCEL_R0, 0, x->opt->reject);
-	load_ordered(x, size, ACCEL_R10, ACCEL_SLOT_SCRATCH);
+	accel_xlate_bytes(x, size, x->slots, ACCEL_SLOT_SCRATCH);
 }
 
 /* The first `end` bytes are in the first buffer, or we are elsewhere. */
@@ -193,12 +198,12 @@ static void prove(struct accel_xlating *x, unsigned i, uint32_t end)
 static void load_proved(struct accel_xlating *x, uint32_t offset, unsigned size)
 {
 	if (offset <= INT16_MAX) {
-		load_ordered(x, size, DATA, (int)offset);
+		accel_xlate_bytes(x, size, DATA, (int)offset);
 		return;
 	}
 	accel_easm_alu64_x(x->as, ACCEL_BPF_MOV, ACCEL_R1, DATA);
 	accel_easm_alu64_k(x->as, BPF_ADD, ACCEL_R1, (int32_t)offset);
-	load_ordered(x, size, ACCEL_R1, 0);
+	accel_xlate_bytes(x, size, ACCEL_R1, 0);
 }
 
 /* x->to = `size` bytes at an offset that the slow version asks the helper for, and the other has
@@ -210,7 +215,7 @@ static void load_at(struct accel_xlating *x, uint32_t offset, unsigned size)
 		return;
 	}
 	accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, ACCEL_R2, offset);
-	load_by_helper(x, size);
+	accel_xlate_by_helper(x, size);
 }
 
 static void load_abs(struct accel_xlating *x, unsigned i, uint32_t offset, unsigned size)
@@ -242,10 +247,10 @@ static void add_offset(struct accel_xlating *x, uint32_t k)
 
 static void load_ind(struct accel_xlating *x, uint32_t k, unsigned size)
 {
-	add_offset(x, offset_of(k));
+	add_offset(x, accel_xlate_offset(k));
 	if (x->is_slow || x->opt->by_helper) {
 		accel_easm_jump64_k(x->as, BPF_JGT, ACCEL_R2, MAX_OFFSET, x->opt->reject);
-		load_by_helper(x, size);
+		accel_xlate_by_helper(x, size);
 		return;
 	}
 	accel_easm_jump64_k(x->as, BPF_JGT, ACCEL_R2, (int32_t)(MAX_OFFSET - size), x->miss);
@@ -253,7 +258,7 @@ static void load_ind(struct accel_xlating *x, uint32_t k, unsigned size)
 	accel_easm_alu64_x(x->as, ACCEL_BPF_MOV, ACCEL_R1, ACCEL_R2);
 	accel_easm_alu64_k(x->as, BPF_ADD, ACCEL_R1, (int32_t)size);
 	accel_easm_jump64_x(x->as, BPF_JGT, ACCEL_R1, END, x->miss);
-	load_ordered(x, size, ACCEL_R2, 0);
+	accel_xlate_bytes(x, size, ACCEL_R2, 0);
 }
 
 /* A = PACKET_HOST, _BROADCAST, _MULTICAST or _OTHERHOST, as eth_type_trans() has it. */
@@ -293,7 +298,7 @@ static void load_vlan(struct accel_xlating *x, int slot)
 		accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, A, 0);
 		return;
 	}
-	accel_easm_load(x->as, BPF_W, A, ACCEL_R10, slot);
+	accel_easm_load(x->as, BPF_W, A, x->slots, slot);
 	if (slot == ACCEL_SLOT_VLAN_TPID)
 		accel_easm_from_be(x->as, A, 16);
 }
@@ -309,7 +314,7 @@ static void load_aux(struct accel_xlating *x, unsigned i)
 		accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, A, (uint32_t)row->value);
 		return;
 	case FROM_CONTEXT:
-		accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, ACCEL_R10, ACCEL_SLOT_CTX);
+		accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, x->slots, ACCEL_SLOT_CTX);
 		accel_easm_load(x->as, BPF_W, A, ACCEL_R1, row->value);
 		if (row->plus)
 			accel_easm_alu32_k(x->as, BPF_ADD, A, (uint32_t)row->plus);
@@ -336,7 +341,7 @@ static void load_aux(struct accel_xlating *x, unsigned i)
 /* x->to = the whole packet's length, fragments included. */
 static void load_len(struct accel_xlating *x)
 {
-	accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, ACCEL_R10, ACCEL_SLOT_CTX);
+	accel_easm_load(x->as, ACCEL_BPF_DW, ACCEL_R1, x->slots, ACCEL_SLOT_CTX);
 	accel_easm_call(x->as, ACCEL_HELPER_XDP_LEN);
 	accel_easm_alu32_x(x->as, ACCEL_BPF_MOV, x->to, ACCEL_R0);
 }
@@ -351,7 +356,7 @@ void accel_xlate_ld(struct accel_xlating *x, unsigned i)
 		if (is_aux(insn))
 			load_aux(x, i);
 		else
-			load_abs(x, i, offset_of(insn->k), size_of(insn->code));
+			load_abs(x, i, accel_xlate_offset(insn->k), size_of(insn->code));
 		return;
 	case BPF_IND:
 		load_ind(x, insn->k, size_of(insn->code));
@@ -360,7 +365,7 @@ void accel_xlate_ld(struct accel_xlating *x, unsigned i)
 		load_len(x);
 		return;
 	case BPF_MEM:
-		accel_easm_load(x->as, BPF_W, A, ACCEL_R10, accel_xlate_cell(insn->k));
+		accel_easm_load(x->as, BPF_W, A, x->slots, accel_xlate_cell(insn->k));
 		return;
 	default:
 		accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, A, insn->k);
@@ -374,7 +379,7 @@ void accel_xlate_ldx(struct accel_xlating *x, unsigned i)
 	x->to = X;
 	switch (BPF_MODE(insn->code)) {
 	case BPF_MSH:
-		load_abs(x, i, offset_of(insn->k), 1);
+		load_abs(x, i, accel_xlate_offset(insn->k), 1);
 		accel_easm_alu32_k(x->as, BPF_AND, X, 15);
 		accel_easm_alu32_k(x->as, BPF_LSH, X, 2);
 		return;
@@ -382,7 +387,7 @@ void accel_xlate_ldx(struct accel_xlating *x, unsigned i)
 		load_len(x);
 		return;
 	case BPF_MEM:
-		accel_easm_load(x->as, BPF_W, X, ACCEL_R10, accel_xlate_cell(insn->k));
+		accel_easm_load(x->as, BPF_W, X, x->slots, accel_xlate_cell(insn->k));
 		return;
 	default:
 		accel_easm_alu32_k(x->as, ACCEL_BPF_MOV, X, insn->k);

@@ -11,7 +11,7 @@
 static const char *const part_names[] = {
 	[ACCEL_XDP_PART_BEGIN] = "begin",   [ACCEL_XDP_PART_KEEP] = "keep",
 	[ACCEL_XDP_PART_FILTER] = "filter", [ACCEL_XDP_PART_ACCEPT] = "accept",
-	[ACCEL_XDP_PART_REST] = "rest",
+	[ACCEL_XDP_PART_REST] = "rest",	    [ACCEL_XDP_PART_INTERPRET] = "interpret",
 };
 
 /* What the following instructions were made from. */

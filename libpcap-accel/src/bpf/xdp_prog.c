@@ -29,7 +29,7 @@
 struct gen {
 	struct accel_easm as;
 	const struct accel_xdp_spec *spec;
-	unsigned accept, reject, pass; /* labels */
+	unsigned accept, reject, pass, func; /* labels */
 };
 
 static void set_part(struct gen *g, enum accel_xdp_part part)
@@ -77,34 +77,71 @@ static void begin(struct gen *g)
 {
 	set_part(g, ACCEL_XDP_PART_BEGIN);
 	accel_easm_store(&g->as, DW, R10, ACCEL_SLOT_CTX, R1);
+	if (g->spec->is_gated) {
+		accel_easm_map_value(&g->as, R2, ACCEL_MAP_CONTROL);
+		accel_easm_load(&g->as, BPF_W, R2, R2,
+				offsetof(struct accel_xdp_control, is_armed));
+		accel_easm_jump32_k(&g->as, BPF_JEQ, R2, 0, g->pass);
+	}
 	ask_vlan(g);
 	load_ctx(g);
 	accel_easm_load(&g->as, BPF_W, ACCEL_XLATE_DATA, R1, ACCEL_MD_DATA);
 	accel_easm_load(&g->as, BPF_W, ACCEL_XLATE_END, R1, ACCEL_MD_DATA_END);
 }
 
-static int translate(struct gen *g, enum accel_xdp_part part, struct accel_err *err)
+static struct accel_xlate xlate_of(const struct gen *g, enum accel_xdp_part part)
 {
 	const struct accel_xdp_spec *spec = g->spec;
-	bool is_keep = part == ACCEL_XDP_PART_KEEP;
-	unsigned filter = accel_easm_label(&g->as);
 	struct accel_xlate opt = {
 		.has_fragments = spec->has_fragments,
 		.by_helper = spec->by_helper,
 		.has_vlan = spec->asks_vlan,
 		.has_mac = spec->has_mac,
 		.mark = (uint32_t)part << 16,
-		.accept = is_keep ? g->pass : g->accept,
-		.reject = is_keep ? filter : g->reject,
+		.accept = g->accept,
+		.reject = g->reject,
 	};
-	int rc;
 
 	for (unsigned i = 0; i < sizeof(opt.mac); i++)
 		opt.mac[i] = spec->mac[i];
-	rc = accel_translate(&g->as, is_keep ? spec->keep : spec->filter,
-			     is_keep ? spec->n_keep : spec->n_filter, &opt, err);
+	return opt;
+}
+
+static int keep(struct gen *g, struct accel_err *err)
+{
+	struct accel_xlate opt = xlate_of(g, ACCEL_XDP_PART_KEEP);
+	unsigned filter = accel_easm_label(&g->as);
+	int rc;
+
+	opt.accept = g->pass;
+	opt.reject = filter;
+	rc = accel_translate(&g->as, g->spec->keep, g->spec->n_keep, &opt, err);
 	accel_easm_bind(&g->as, filter);
 	return rc;
+}
+
+static int filter(struct gen *g, struct accel_err *err)
+{
+	struct accel_xlate opt = xlate_of(g, ACCEL_XDP_PART_FILTER);
+
+	if (g->spec->interprets) {
+		set_part(g, ACCEL_XDP_PART_INTERPRET);
+		accel_xdp_interpret(&g->as, &opt, g->func);
+	}
+	if (g->spec->n_filter)
+		return accel_translate(&g->as, g->spec->filter, g->spec->n_filter, &opt, err);
+	set_part(g, ACCEL_XDP_PART_FILTER);
+	accel_easm_alu32_k(&g->as, MOV, R0, KEEP_ALL);
+	return 0;
+}
+
+static void add_function(struct gen *g)
+{
+	struct accel_xlate opt = xlate_of(g, ACCEL_XDP_PART_INTERPRET);
+
+	set_part(g, ACCEL_XDP_PART_INTERPRET);
+	if (g->spec->interprets)
+		accel_xdp_add_function(&g->as, &opt, g->func);
 }
 
 /* TIME = when the packet came. R1 to R5 are spoilt. */
@@ -308,17 +345,17 @@ static int generate(struct gen *g, struct accel_err *err)
 	g->accept = accel_easm_label(&g->as);
 	g->reject = accel_easm_label(&g->as);
 	g->pass = accel_easm_label(&g->as);
+	g->func = accel_easm_label(&g->as);
 	begin(g);
 	if (g->spec->n_keep)
-		rc = translate(g, ACCEL_XDP_PART_KEEP, err);
-	if (rc == 0 && g->spec->n_filter)
-		rc = translate(g, ACCEL_XDP_PART_FILTER, err);
-	else if (rc == 0)
-		accel_easm_alu32_k(&g->as, MOV, R0, KEEP_ALL);
+		rc = keep(g, err);
+	if (rc == 0)
+		rc = filter(g, err);
 	if (rc < 0)
 		return rc;
 	act(g);
 	rest(g);
+	add_function(g);
 	return 0;
 }
 

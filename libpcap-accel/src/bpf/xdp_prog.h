@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xdp_prog.h - the XDP program of a capture, made whole from a description of it.
  *
- *     context -> [the device's VLAN tag] -> keep rules -> filter -> action
+ *     context -> [armed?] -> [the device's VLAN tag] -> keep rules -> filter -> action
  *
  * XDP takes packets from the host where a packet socket copies them. So what the filter rejects is
  * passed on (or dropped, where that was asked for), what the keep rules know is passed on before
@@ -14,7 +14,7 @@
 #ifndef ACCEL_BPF_XDP_PROG_H
 #define ACCEL_BPF_XDP_PROG_H
 
-#include "bpf/ebpf.h"
+#include "bpf/xdp_ops.h"
 
 #include <stdbool.h>
 
@@ -62,12 +62,22 @@ struct accel_xdp_record {
 	uint16_t tpid; /* big endian; 0 = no tag */
 };
 
-/* Shared with the tap's reader. */
+/* Shared with the program that captures, which maps it. */
 struct accel_xdp_control {
 	/* Flags of bpf_ringbuf_submit(). The reader writes 0 before it sleeps, so that the next
 	 * record wakes it, and ACCEL_XDP_NO_WAKEUP while it is awake: waking costs half of the
 	 * packets. It looks into the ring once more between writing and sleeping. */
 	uint64_t submit_flags;
+	/* 0: a gated program passes every packet on, as if it were not there. */
+	uint32_t is_armed;
+	/* The filter of an interpreting program: the index in ops[0], ops[1] seen as one array,
+	 * where it begins; 2 * ACCEL_XDP_MAX_OPS is 0, and 0 is none: the program's own. Written
+	 * last, with release: a packet meets one filter or the other. Half of ops[] may be written
+	 * again when no program that had begun before this was written is still running. */
+	uint32_t start;
+	uint32_t zero; /* so that the verifier does not know it */
+	uint32_t unused;
+	struct accel_xdp_op ops[2][ACCEL_XDP_MAX_OPS];
 };
 
 #define ACCEL_XDP_NO_WAKEUP 1u	    /* BPF_RB_NO_WAKEUP */
@@ -90,6 +100,8 @@ struct accel_xdp_spec {
 	enum accel_xdp_action action;
 	enum accel_xdp_verdict rest; /* of what the filter rejects: ACCEL_XDP_PASS or _DROP */
 	enum accel_xdp_clock clock;
+	bool is_gated;	    /* passes everything on until control.is_armed */
+	bool interprets;    /* runs the filter in control.ops if control.start names one */
 	bool asks_vlan;	    /* ask the device for the tag: kernel function */
 	bool has_fragments; /* load with ACCEL_PROG_HAS_FRAGS */
 	bool by_helper;	    /* the loader lacks CAP_PERFMON: see translate.h */
@@ -105,6 +117,7 @@ enum accel_xdp_part {
 	ACCEL_XDP_PART_FILTER,
 	ACCEL_XDP_PART_ACCEPT,
 	ACCEL_XDP_PART_REST,
+	ACCEL_XDP_PART_INTERPRET,
 };
 
 /* 0; -EOPNOTSUPP: the filter cannot be translated, with the reason; -E2BIG; -ENOMEM. *out is

@@ -6,14 +6,16 @@
 #include "base/err.h"
 #include "base/util.h"
 
+#include "bpf/btf.h"
 #include "bpf/ebpf_asm.h"
-#include "bpf/translate.h"
+#include "bpf/xdp_prog.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ _Static_assert((int)ACCEL_HELPER_XDP_LEN == (int)BPF_FUNC_xdp_get_buff_len, "num
 _Static_assert((int)ACCEL_HELPER_ADJUST_META == (int)BPF_FUNC_xdp_adjust_meta,
 	       "number of a helper");
 _Static_assert((int)ACCEL_HELPER_REDIRECT_MAP == (int)BPF_FUNC_redirect_map, "number of a helper");
+_Static_assert((int)ACCEL_HELPER_LOOP == (int)BPF_FUNC_loop, "number of a helper");
 _Static_assert((int)ACCEL_HELPER_RINGBUF_DISCARD == (int)BPF_FUNC_ringbuf_discard,
 	       "number of a helper");
 _Static_assert((int)ACCEL_MAP_TYPE_XSKMAP == (int)BPF_MAP_TYPE_XSKMAP, "number of a map type");
@@ -104,20 +107,79 @@ int accel_bpf_map_get(int map_fd, uint32_t key, void *value)
 	return map_call(BPF_MAP_LOOKUP_ELEM, map_fd, key, value);
 }
 
+void *accel_bpf_map_memory(int map_fd, size_t len)
+{
+	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* What is loaded: the instructions of one process, and the types of its functions. */
+struct image {
+	struct accel_ebpf_insn *insns;
+	struct bpf_func_info funcs[2];
+	int btf_fd; /* -1: one function, which needs no type */
+};
+
+static void image_fini(struct image *image)
+{
+	free(image->insns);
+	if (image->btf_fd >= 0)
+		close(image->btf_fd);
+}
+
+/* The descriptor or -errno. */
+static int open_types(uint32_t *func)
+{
+	union bpf_attr attr;
+	size_t len;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.btf = address(accel_btf_of_functions(&len, func));
+	attr.btf_size = (uint32_t)len;
+	return bpf(BPF_BTF_LOAD, &attr);
+}
+
+static int image_init(struct image *image, const struct accel_bpf_load *load)
+{
+	uint32_t type;
+
+	*image = (struct image){.btf_fd = -1};
+	image->insns = accel_ebpf_link(load->prog, load->map_fds, load->kfunc_ids);
+	if (!image->insns)
+		return -ENOMEM;
+	if (!load->prog->func)
+		return 0;
+	image->btf_fd = open_types(&type);
+	if (image->btf_fd < 0) {
+		free(image->insns);
+		return image->btf_fd;
+	}
+	image->funcs[0] = (struct bpf_func_info){.insn_off = 0, .type_id = type};
+	image->funcs[1] = (struct bpf_func_info){.insn_off = load->prog->func, .type_id = type};
+	return 0;
+}
+
 static void fill_load(union bpf_attr *attr, const struct accel_bpf_load *load,
-		      const struct accel_ebpf_insn *insns)
+		      const struct image *image)
 {
 	static const char name[] = "pcap_accel";
 
 	memset(attr, 0, sizeof(*attr));
 	attr->prog_type = BPF_PROG_TYPE_XDP;
 	attr->expected_attach_type = BPF_XDP;
-	attr->insns = address(insns);
+	attr->insns = address(image->insns);
 	attr->insn_cnt = load->prog->n_insns;
 	attr->license = address(licence);
 	attr->prog_flags = load->flags;
 	attr->prog_ifindex = (uint32_t)load->ifindex;
 	memcpy(attr->prog_name, name, sizeof(name));
+	if (image->btf_fd < 0)
+		return;
+	attr->prog_btf_fd = (uint32_t)image->btf_fd;
+	attr->func_info = address(image->funcs);
+	attr->func_info_rec_size = sizeof(image->funcs[0]);
+	attr->func_info_cnt = ACCEL_ARRAY_LEN(image->funcs);
 }
 
 /* The verifier's last line that is about the program: behind it stand its statistics. */
@@ -138,8 +200,8 @@ static const char *last_words(char *log)
 }
 
 /* Load once more, for the log. */
-static int explain_load(int r, const struct accel_bpf_load *load,
-			const struct accel_ebpf_insn *insns, struct accel_err *err)
+static int explain_load(int r, const struct accel_bpf_load *load, const struct image *image,
+			struct accel_err *err)
 {
 	char *log = r == -EPERM ? NULL : calloc(1, LOG_LEN);
 	union bpf_attr attr;
@@ -147,7 +209,7 @@ static int explain_load(int r, const struct accel_bpf_load *load,
 
 	if (!log)
 		return explain(r, load->name, "XDP program", err);
-	fill_load(&attr, load, insns);
+	fill_load(&attr, load, image);
 	attr.log_buf = address(log);
 	attr.log_size = LOG_LEN;
 	attr.log_level = 1;
@@ -166,17 +228,17 @@ static int explain_load(int r, const struct accel_bpf_load *load,
 
 int accel_bpf_prog_open(const struct accel_bpf_load *load, struct accel_err *err)
 {
-	struct accel_ebpf_insn *insns = accel_ebpf_link(load->prog, load->map_fds, load->kfunc_ids);
+	struct image image;
 	union bpf_attr attr;
-	int fd;
+	int fd = image_init(&image, load);
 
-	if (!insns)
-		return accel_fail(err, -ENOMEM, "%s: out of memory", load->name);
-	fill_load(&attr, load, insns);
+	if (fd < 0)
+		return explain(fd, load->name, "XDP program", err);
+	fill_load(&attr, load, &image);
 	fd = bpf(BPF_PROG_LOAD, &attr);
 	if (fd < 0)
-		fd = explain_load(fd, load, insns, err);
-	free(insns);
+		fd = explain_load(fd, load, &image, err);
+	image_fini(&image);
 	return fd;
 }
 

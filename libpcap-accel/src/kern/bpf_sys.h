@@ -30,6 +30,11 @@ int accel_bpf_map_set(int map_fd, uint32_t key, const void *value);
 int accel_bpf_map_remove(int map_fd, uint32_t key);
 int accel_bpf_map_get(int map_fd, uint32_t key, void *value);
 
+/* The first `len` bytes of the values of a map with ACCEL_MAP_MMAPABLE, shared with the programs
+ * that name it: whoever has them mapped needs no privilege to write them. munmap() it. NULL: no
+ * memory. */
+void *accel_bpf_map_memory(int map_fd, size_t len);
+
 /* Processors that a map of one value a processor has values for; 0: sysfs does not say. */
 unsigned accel_bpf_cpus(void);
 
