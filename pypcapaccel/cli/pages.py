@@ -16,11 +16,28 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["LAYOUT", "Page", "folders", "read_pages"]
+__all__ = ["LAYOUT", "QUEUE", "Page", "Queue", "folders", "read_pages"]
 
-MAGIC = b"accelst1"
-LAYOUT = struct.Struct("=8sIiQQiI16s16s128s8Q")
+MAGIC = b"accelst2"
+LAYOUT = struct.Struct("=8sIiQQiI16s16s128s9QIIII")
+QUEUE = struct.Struct("=16sIIIIQQQ")
+MAX_LEN = LAYOUT.size + 64 * QUEUE.size
+AWAY_NS = 10**9
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A receive queue of a capture whose engine serves each apart (xdp)."""
+
+    ifname: str
+    queue: int
+    ring_used: int
+    ring_len: int
+    received: int
+    dropped: int
+    ring_full: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,20 @@ class Page:
     delivered: int
     injected: int
     inject_failed: int
+    delivered_len: int
+    """Bytes on the wire."""
+    ring_used: int
+    """Blocks or packets that the program had not come for when it last told."""
+    ring_len: int
+    """How many of them there may be; 0: not known."""
+    waiting: bool
+    """It has read everything, and sleeps."""
+    queues: tuple[Queue, ...]
+
+    def away_ns(self, now_ns: int) -> int:
+        """For how long it has not come back to read, by the monotonic clock; 0: it waits, or has just been here."""
+        away = 0 if self.waiting else now_ns - self.updated_ns
+        return away if away > AWAY_NS else 0
 
 
 def folders() -> list[Path]:
@@ -61,16 +92,26 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0")[0].decode(errors="replace")
 
 
+def _queue(raw: bytes, at: int) -> Queue:
+    ifname, queue, used, length, _, *counters = QUEUE.unpack_from(raw, at)
+    return Queue(_text(ifname), queue, used, length, *counters)
+
+
 def _parse(path: Path, raw: bytes) -> Page | None:
-    if len(raw) != LAYOUT.size:
+    if len(raw) < LAYOUT.size:
         return None
-    magic, size, pid, netns, since, group, _, program, engine, device, *counters = LAYOUT.unpack(
-        raw
+    magic, size, pid, netns, since, group, n_queues, program, engine, device, *rest = (
+        LAYOUT.unpack_from(raw)
     )
-    if magic != MAGIC or size != LAYOUT.size:
+    whole = LAYOUT.size + n_queues * QUEUE.size
+    if magic != MAGIC or size != LAYOUT.size or len(raw) != whole:
         return None
+    *counters, waiting, _ = rest
+    who = (str(path), pid, netns, since, None if group < 0 else group)
     words = (_text(program), _text(engine), _text(device))
-    return Page(str(path), pid, netns, since, None if group < 0 else group, *words, *counters)
+    queues = tuple(_queue(raw, at) for at in range(LAYOUT.size, whole, QUEUE.size))
+    values: list[Any] = [*who, *words, *counters, bool(waiting), queues]
+    return Page(*values)
 
 
 def _read(path: Path) -> Page | None:
@@ -86,7 +127,7 @@ def _read(path: Path) -> Page | None:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _parse(path, file.read(LAYOUT.size + 1))
+            return _parse(path, file.read(MAX_LEN + 1))
         except OSError:
             return None
         try:

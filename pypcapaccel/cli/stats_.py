@@ -10,6 +10,7 @@ Threads: the main one.
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from . import CommandError
 from .output import add_json, print_json, table
@@ -42,7 +43,7 @@ def chosen(pid: int | None, group: int | None) -> list[Page]:
 def run(options: argparse.Namespace) -> int:
     pages = chosen(options.pid, options.group)
     if options.json:
-        print_json("stats", captures=[vars(page) for page in pages])
+        print_json("stats", captures=[asdict(page) for page in pages])
         return 0
     if not pages and (options.pid is not None or options.group is not None):
         raise CommandError("no such capture (`pcap-accel stats` lists them)")

@@ -55,6 +55,7 @@ static int fill_ours(struct accel_handle *h, struct filling *f)
 			break;
 		r = h->be->next(h->st, &h->next_hdr, &data);
 	}
+	h->n_work += (unsigned)b->n_records;
 	/* A break that came behind a packet ends the next call: its flag stays. */
 	return b->n_records > 0 ? (int)b->n_records : accel_read_code(h, r);
 }

@@ -382,9 +382,18 @@ static void afpacket_stats(void *st, struct accel_stats *out)
 		.if_dropped = drops > a->first_drops ? drops - a->first_drops : 0,
 		.freezes = counts.freezes,
 		.delivered = accel_load_relaxed(&a->reader.n_delivered),
+		.delivered_len = accel_load_relaxed(&a->reader.delivered_len),
 		.injected = accel_load_relaxed(&a->n_sent) + accel_load_relaxed(&a->txq.n_sent),
 		.inject_failed = accel_load_relaxed(&a->txq.n_failed),
 	};
+}
+
+static void afpacket_ring_fill(void *st, uint32_t *n_used, uint32_t *n_all)
+{
+	const struct accel_ring *ring = ((struct afpacket *)st)->reader.ring;
+
+	*n_used = accel_ring_used(ring);
+	*n_all = ring->n_blocks;
 }
 
 static int afpacket_set_link_type(void *st, int link_type)
@@ -441,6 +450,7 @@ const struct accel_backend accel_backend_afpacket = {
 	.set_link_type = afpacket_set_link_type,
 	.inject = afpacket_inject,
 	.stats = afpacket_stats,
+	.ring_fill = afpacket_ring_fill,
 	.poll_fd = afpacket_fd,
 	.sock_fd = afpacket_fd,
 	.required_timeout_ms = afpacket_required_timeout_ms,

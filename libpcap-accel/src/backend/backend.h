@@ -3,11 +3,12 @@
  *
  * core/ allocates and zeroes state_size bytes, calls resolve() and open(), and frees them after
  * close(). An engine keeps nothing outside its state. Calls on one state never overlap, but for
- * stats(), which may run on any thread and in a signal handler while anything else runs. Engines
- * know nothing of the exported ABI: they could serve another front. All ints are 0 or -errno unless
- * the slot says otherwise; out parameters are untouched on failure; a failure has its text in *err.
+ * stats() and queue_stats(), which may run on any thread and in a signal handler while anything
+ * else runs. Engines know nothing of the exported ABI: they could serve another front. All ints
+ * are 0 or -errno unless the slot says otherwise; out parameters are untouched on failure; a
+ * failure has its text in *err.
  *
- * Threads: one a state, but for stats(). */
+ * Threads: one a state, but for stats() and queue_stats(). */
 #ifndef ACCEL_BACKEND_H
 #define ACCEL_BACKEND_H
 
@@ -62,6 +63,15 @@ struct accel_request {
 
 struct accel_stats {
 	uint64_t received, dropped, if_dropped, freezes, delivered, injected, inject_failed;
+	uint64_t delivered_len; /* bytes on the wire of the delivered packets */
+};
+
+/* One receive queue of a device, of the engines that serve each apart. */
+struct accel_queue_stats {
+	char ifname[ACCEL_IFNAME_LEN];
+	uint32_t queue;
+	uint32_t ring_used, ring_len;	       /* packets that wait, and how many may */
+	uint64_t received, dropped, ring_full; /* received: the two kinds of losses included */
 };
 
 struct accel_backend {
@@ -116,6 +126,14 @@ struct accel_backend {
 
 	/* Cumulative since open(). Any thread; async-signal-safe. */
 	void (*stats)(void *st, struct accel_stats *out);
+
+	/* The same of each queue: at most n rows are written; how many there are. NULL: the engine
+	 * does not know queues. */
+	unsigned (*queue_stats)(void *st, struct accel_queue_stats *out, unsigned n);
+
+	/* How full the memory is that the kernel fills and read() empties: *n_used of *n_all
+	 * blocks or packets. */
+	void (*ring_fill)(void *st, uint32_t *n_used, uint32_t *n_all);
 
 	int (*poll_fd)(void *st); /* level-triggered readable when read() would deliver */
 	int (*sock_fd)(void *st); /* a socket, for setsockopt() by programs */

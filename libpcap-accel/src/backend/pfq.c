@@ -292,6 +292,7 @@ static void add_stats(struct accel_stats *out, struct pfq_part *part)
 	out->dropped += c.drops;
 	out->freezes += c.freezes;
 	out->delivered += accel_load_relaxed(&part->reader.n_delivered);
+	out->delivered_len += accel_load_relaxed(&part->reader.delivered_len);
 }
 
 static void pfq_stats(void *st, struct accel_stats *out)
@@ -304,6 +305,7 @@ static void pfq_stats(void *st, struct accel_stats *out)
 		.dropped = accel_load_relaxed(&p->past.drops),
 		.freezes = accel_load_relaxed(&p->past.freezes),
 		.delivered = accel_load_relaxed(&p->past_delivered),
+		.delivered_len = accel_load_relaxed(&p->past_delivered_len),
 		.if_dropped = drops > p->first_drops ? drops - p->first_drops : 0,
 		.injected = accel_load_relaxed(&p->n_sent) + accel_load_relaxed(&p->txq.n_sent),
 		.inject_failed = accel_load_relaxed(&p->txq.n_failed),
@@ -312,6 +314,18 @@ static void pfq_stats(void *st, struct accel_stats *out)
 		add_stats(out, &p->parts[i]);
 	for (unsigned i = 0; i < p->n_old; i++)
 		add_stats(out, &p->old[i]);
+}
+
+static void pfq_ring_fill(void *st, uint32_t *n_used, uint32_t *n_all)
+{
+	const struct pfq *p = st;
+
+	*n_used = 0;
+	*n_all = 0;
+	for (unsigned i = 0; i < p->n_parts; i++) {
+		*n_used += accel_ring_used(p->parts[i].reader.ring);
+		*n_all += p->parts[i].reader.ring->n_blocks;
+	}
 }
 
 static int pfq_poll_fd(void *st)
@@ -372,6 +386,7 @@ const struct accel_backend accel_backend_pfq = {
 	.set_link_type = pfq_set_link_type,
 	.inject = pfq_inject,
 	.stats = pfq_stats,
+	.ring_fill = pfq_ring_fill,
 	.poll_fd = pfq_poll_fd,
 	.sock_fd = pfq_sock_fd,
 	.required_timeout_ms = pfq_required_timeout_ms,

@@ -104,7 +104,7 @@ struct pfq {
 	struct accel_txq txq;
 	uint64_t n_sent;
 	struct accel_psock_counts past; /* of sockets that were closed meanwhile; atomic */
-	uint64_t past_delivered;
+	uint64_t past_delivered, past_delivered_len;
 	uint64_t looked_ns;  /* when the record was last looked at */
 	uint64_t counted_ns; /* when members were last counted, and missing devices looked for */
 };

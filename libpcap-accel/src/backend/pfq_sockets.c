@@ -347,6 +347,7 @@ void pfq_close_part(struct pfq *p, struct pfq_part *part)
 	__atomic_fetch_add(&p->past.drops, c.drops, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past.freezes, c.freezes, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past_delivered, part->reader.n_delivered, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&p->past_delivered_len, part->reader.delivered_len, __ATOMIC_RELAXED);
 	accel_psock_close(&part->sock);
 }
 

@@ -230,6 +230,13 @@ void accel_reader_expect_old(struct accel_reader *rd)
 	rd->filter_settled_ns = rd->host_stamps ? now_ns() + SETTLE_NS : UINT64_MAX;
 }
 
+/* The one writer of both counters, so that adding need not be atomic. */
+static inline void count_delivered(struct accel_reader *rd, unsigned n, uint64_t len)
+{
+	accel_store_relaxed(&rd->n_delivered, rd->n_delivered + n);
+	accel_store_relaxed(&rd->delivered_len, rd->delivered_len + len);
+}
+
 /* Hand out the open block, at most `room` packets of it, as long as the path is the right one: a
  * callback may set a filter. The place is kept in the ring and read anew after each call of sink,
  * which may read, break off or jump away. */
@@ -239,6 +246,7 @@ static inline __attribute__((always_inline)) int read_block(struct accel_reader 
 {
 	struct accel_ring *ring = rd->ring;
 	struct accel_pkthdr hdr;
+	uint64_t len = 0;
 	uint8_t *data;
 	int n = 0, r = 0;
 
@@ -247,13 +255,14 @@ static inline __attribute__((always_inline)) int read_block(struct accel_reader 
 		if (!take_packet(rd, careful, true, &hdr, &data))
 			continue;
 		n++;
+		len += hdr.len;
 		sink(user, &hdr, data);
 		/* Relaxed: pairs with the store in accel_handle_break(); only the flag is
 		 * passed. */
 		if (ACCEL_UNLIKELY(accel_load_relaxed(rd->stop)))
 			r = -EINTR;
 	}
-	accel_store_relaxed(&rd->n_delivered, rd->n_delivered + (unsigned)n);
+	count_delivered(rd, (unsigned)n, len);
 	return r ? r : n;
 }
 
@@ -312,7 +321,7 @@ static __attribute__((noinline)) int next_in_ring(struct accel_reader *rd, struc
 			return -EINTR;
 	}
 	*data = found;
-	accel_store_relaxed(&rd->n_delivered, rd->n_delivered + 1);
+	count_delivered(rd, 1, hdr->len);
 	return 1;
 }
 
@@ -325,6 +334,6 @@ int accel_reader_next(struct accel_reader *rd, struct accel_pkthdr *hdr, const u
 		return next_in_ring(rd, hdr, data);
 	take_packet(rd, false, false, hdr, &found);
 	*data = found;
-	accel_store_relaxed(&rd->n_delivered, rd->n_delivered + 1);
+	count_delivered(rd, 1, hdr->len);
 	return 1;
 }

@@ -24,11 +24,12 @@ enum accel_framing {
 struct accel_reader {
 	struct accel_ring *ring;
 	enum accel_framing framing;
-	bool nano;	      /* timestamps in ns, else in us */
-	uint32_t snaplen;     /* caplen's upper end */
-	bool host_stamps;     /* they are of the host's clock */
-	const int *stop;      /* set by breakloop: a signal handler or another thread */
-	uint64_t n_delivered; /* packets handed out; written by the reader, stats() reads it */
+	bool nano;		/* timestamps in ns, else in us */
+	uint32_t snaplen;	/* caplen's upper end */
+	bool host_stamps;	/* they are of the host's clock */
+	const int *stop;	/* set by breakloop: a signal handler or another thread */
+	uint64_t n_delivered;	/* packets handed out; written by the reader, stats() reads it */
+	uint64_t delivered_len; /* their bytes on the wire; the same */
 
 	/* The program's filter, for the careful path. NULL = none. */
 	const struct sock_filter *filter;

@@ -247,9 +247,54 @@ static void xdp_stats(void *st, struct accel_stats *out)
 		.dropped = dropped,
 		.if_dropped = drops > x->first_drops ? drops - x->first_drops : 0,
 		.delivered = delivered,
+		.delivered_len = accel_load_relaxed(&x->delivered_len),
 		.injected = accel_load_relaxed(&x->n_sent),
 		.inject_failed = accel_load_relaxed(&x->n_send_failed),
 	};
+}
+
+/* Packets that wait in the receive ring; asked on any thread, so the reader's own copy of the
+ * kernel's index is of no use. */
+static uint32_t waiting(const struct xdp_socket *s)
+{
+	uint32_t n =
+		accel_load_relaxed(s->xsk.rx.producer) - accel_load_relaxed(s->xsk.rx.consumer);
+
+	return ACCEL_MIN(n, s->xsk.rx.mask + 1);
+}
+
+static unsigned xdp_queue_stats(void *st, struct accel_queue_stats *out, unsigned n)
+{
+	const struct xdp *x = st;
+
+	for (unsigned i = 0; i < ACCEL_MIN(n, x->n_sockets); i++) {
+		const struct xdp_socket *s = &x->sockets[i];
+		struct accel_xsk_counts c = {0};
+
+		accel_xsk_count(&s->xsk, &c);
+		out[i] = (struct accel_queue_stats){
+			.queue = s->queue,
+			.ring_used = waiting(s),
+			.ring_len = s->xsk.rx.mask + 1,
+			.received = accel_load_relaxed(&s->n_taken) + c.dropped + c.ring_full,
+			.dropped = c.dropped,
+			.ring_full = c.ring_full,
+		};
+		memcpy(out[i].ifname, x->devices[s->device].link.name, sizeof(out[i].ifname));
+	}
+	return x->n_sockets;
+}
+
+static void xdp_ring_fill(void *st, uint32_t *n_used, uint32_t *n_all)
+{
+	const struct xdp *x = st;
+
+	*n_used = 0;
+	*n_all = 0;
+	for (unsigned i = 0; i < x->n_sockets; i++) {
+		*n_used += waiting(&x->sockets[i]);
+		*n_all += x->sockets[i].xsk.rx.mask + 1;
+	}
 }
 
 static int xdp_poll_fd(void *st)
@@ -301,6 +346,8 @@ const struct accel_backend accel_backend_xdp = {
 	.set_link_type = xdp_set_link_type,
 	.inject = xdp_inject,
 	.stats = xdp_stats,
+	.queue_stats = xdp_queue_stats,
+	.ring_fill = xdp_ring_fill,
 	.poll_fd = xdp_poll_fd,
 	.sock_fd = xdp_sock_fd,
 	.required_timeout_ms = xdp_required_timeout_ms,

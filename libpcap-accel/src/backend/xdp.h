@@ -58,6 +58,7 @@ struct xdp_socket {
 	uint64_t time_ns;  /* of the host's clock */
 	uint32_t n_descs;  /* frames that it is in */
 	uint32_t n_behind; /* given back since the kernel was told */
+	uint64_t n_taken;  /* packets, also those that were not for the program; as n_delivered */
 };
 
 struct xdp {
@@ -86,6 +87,7 @@ struct xdp {
 	uint64_t clock_offset_ns;	/* realtime - monotonic */
 	uint8_t *whole;			/* XDP_MAX_PACKET; owned */
 	uint64_t n_delivered;		/* written by the reader, stats() reads */
+	uint64_t delivered_len;		/* the same */
 	uint64_t n_sent, n_send_failed; /* the same */
 	uint64_t first_drops;
 	bool was_busy;	    /* packets came since the last sleep */

@@ -224,9 +224,11 @@ static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 
 	give_back_lent(x);
 	while ((s = oldest(x))) {
+		accel_store_relaxed(&s->n_taken, s->n_taken + 1);
 		if (make_packet(x, s, hdr, data)) {
 			x->lent = s;
 			accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
+			accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);
 			return 1;
 		}
 		meta_of(s)->magic = 0;

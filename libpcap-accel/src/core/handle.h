@@ -50,7 +50,7 @@ struct accel_handle {
 	int stop;
 
 	struct accel_shared_page page; /* for other programs: core/stats_page.h */
-	unsigned n_reads;	       /* since the last look whether the page is due */
+	unsigned n_work;	       /* since the last look whether the page is due */
 
 	struct accel_pkthdr next_hdr; /* of the packet that next_ex lent */
 	struct timeval select_timeout;

@@ -17,9 +17,13 @@
  * and spinning is what libpcap does. */
 #define NONBLOCK_SLICE_MS 10
 
-/* A reader that never sleeps looks after so many reads whether its statistics page is due. */
-#define PAGE_READS	  64	/* of what is there */
-#define PAGE_SINGLE_READS 16384 /* of one packet */
+/* A reader that never sleeps looks after so much work whether its statistics page is due: a packet
+ * is 1, and so that empty reads count too, a read is more. */
+#define PAGE_WORK      16384
+#define PAGE_READ_WORK 256
+
+/* A loop comes back after so many packets to do so: a full ring holds a million. */
+#define LOOP_SLICE 4096
 
 void accel_handle_break(struct accel_handle *h)
 {
@@ -83,19 +87,29 @@ static int time_left(int timeout_ms, uint64_t *start)
 }
 
 /* Sleep for packets. 1: look again; 0: time is over; -EINTR: broken off; -errno. A signal whose
- * handler did not break is none of our business: sleep on. */
+ * handler did not break is none of our business: sleep on. A page that is not due yet is written on
+ * the way, if nothing comes until then: what it says of an idle link is to be the end. */
 static int wait_for_packets(struct accel_handle *h, int timeout_ms, uint64_t *start)
 {
-	int r;
+	int due_ms = accel_stats_page_write(h);
 
-	accel_stats_page_write(h);
+	accel_stats_page_set_waiting(h, 1);
 	for (;;) {
-		r = h->be->wait(h->st, time_left(timeout_ms, start), h->wake_fd, &h->err);
+		int left_ms = time_left(timeout_ms, start);
+		bool until_due = due_ms > 0 && (left_ms < 0 || due_ms < left_ms);
+		int r = h->be->wait(h->st, until_due ? due_ms : left_ms, h->wake_fd, &h->err);
+
 		drain_wake_fd(h);
 		if (use_up_break(h))
 			return -EINTR;
-		if (r != -EINTR)
+		if (r > 0)
+			accel_stats_page_set_waiting(h, 0);
+		if (r == 0 && until_due) {
+			due_ms = accel_stats_page_write(h);
+			accel_stats_page_set_waiting(h, 1);
+		} else if (r != -EINTR) {
 			return r;
+		}
 	}
 }
 
@@ -107,11 +121,12 @@ static int read_timeout(const struct accel_handle *h)
 	return h->timeout_ms > 0 ? h->timeout_ms : -1;
 }
 
-static inline void count_read(struct accel_handle *h, unsigned n_reads)
+/* Before a read, not behind it: what has piled up in the ring is to be seen. */
+static inline void publish_if_due(struct accel_handle *h)
 {
-	if (ACCEL_LIKELY(++h->n_reads < n_reads))
+	if (ACCEL_LIKELY(h->n_work < PAGE_WORK))
 		return;
-	h->n_reads = 0;
+	h->n_work = 0;
 	accel_stats_page_write(h);
 }
 
@@ -121,11 +136,12 @@ int accel_handle_dispatch(struct accel_handle *h, int max, accel_sink sink, unsi
 	uint64_t start = 0;
 	int r;
 
+	publish_if_due(h);
 	for (;;) {
 		r = h->be->read(h->st, max, sink, user);
 		if (r == -EINTR && !use_up_break(h))
 			continue;
-		count_read(h, PAGE_READS);
+		h->n_work += PAGE_READ_WORK + (r > 0 ? (unsigned)r : 0);
 		if (r != 0)
 			return r;
 		/* What woke us was not for us: filtered out, say. Time may be over all the same. */
@@ -144,12 +160,14 @@ int accel_handle_loop(struct accel_handle *h, int max, accel_sink sink, unsigned
 	int r, left = max;
 
 	while (max <= 0 || left > 0) {
-		r = h->be->read(h->st, max <= 0 ? 0 : left, sink, user);
+		publish_if_due(h);
+		r = h->be->read(h->st, max <= 0 ? LOOP_SLICE : ACCEL_MIN(left, LOOP_SLICE), sink,
+				user);
 		if (r == -EINTR && !use_up_break(h))
 			continue;
 		if (r < 0)
 			return r;
-		count_read(h, PAGE_READS);
+		h->n_work += PAGE_READ_WORK + (unsigned)r;
 		if (max > 0)
 			left -= r;
 		if (r > 0)
@@ -189,7 +207,8 @@ int accel_handle_next(struct accel_handle *h, const unsigned char **data)
 {
 	if (ACCEL_LIKELY(!accel_load_relaxed(&h->stop)) &&
 	    h->be->next(h->st, &h->next_hdr, data) > 0) {
-		count_read(h, PAGE_SINGLE_READS);
+		h->n_work++;
+		publish_if_due(h);
 		return 1;
 	}
 	return next_or_wait(h, data);

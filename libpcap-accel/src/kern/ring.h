@@ -99,6 +99,21 @@ static inline const struct sockaddr_ll *accel_ring_addr(const struct tpacket3_hd
 	return (const void *)((const uint8_t *)h + TPACKET_ALIGN(sizeof(*h)));
 }
 
+/* Blocks that the kernel has handed over and that were not given back. */
+static inline uint32_t accel_ring_used(const struct accel_ring *r)
+{
+	uint32_t n = 0, idx = r->block_idx;
+
+	/* Filled in order, so the first that is the kernel's ends them. Relaxed: nothing is read of
+	 * them. */
+	while (n < r->n_blocks &&
+	       accel_load_relaxed(&accel_ring_block(r, idx)->block_status) & TP_STATUS_USER) {
+		n++;
+		idx = idx + 1 == r->n_blocks ? 0 : idx + 1;
+	}
+	return n;
+}
+
 /* The highest block number that the kernel has begun to fill. */
 static inline uint64_t accel_ring_newest(const struct accel_ring *r)
 {

@@ -3,6 +3,7 @@
 #include "kern/shared_page.h"
 
 #include "base/err.h"
+#include "base/util.h"
 #include "kern/registry_private.h"
 
 #include <errno.h>
@@ -81,6 +82,12 @@ int accel_shared_page_open(struct accel_shared_page *page, const void *content, 
 	}
 	*page = made;
 	return 0;
+}
+
+void accel_shared_page_adopt(struct accel_shared_page *page, int32_t *pid)
+{
+	page->pid = getpid();
+	accel_store_relaxed(pid, page->pid);
 }
 
 void accel_shared_page_close(struct accel_shared_page *page)

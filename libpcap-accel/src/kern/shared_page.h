@@ -19,7 +19,7 @@ struct accel_shared_page {
 	void *map; /* NULL: not open */
 	size_t len;
 	int fd;	   /* holds the lock; shared with children that fork(2) makes */
-	pid_t pid; /* who made it: a child leaves the file alone */
+	pid_t pid; /* whose it is: who made it, or adopted it; another leaves the file alone */
 	char path[ACCEL_REGISTRY_PATH_LEN];
 };
 
@@ -27,7 +27,11 @@ struct accel_shared_page {
 int accel_shared_page_open(struct accel_shared_page *page, const void *content, size_t len,
 			   struct accel_err *err);
 
-/* Unmap it, and remove the file if we are allowed to and have made it. A page that is not open may
+/* The caller is the one who uses it from now on, a child after fork(2) perhaps: who removes the
+ * file at the end, and *pid, which is in it. */
+void accel_shared_page_adopt(struct accel_shared_page *page, int32_t *pid);
+
+/* Unmap it, and remove the file if it is ours and we are allowed to. A page that is not open may
  * be closed. */
 void accel_shared_page_close(struct accel_shared_page *page);
 
