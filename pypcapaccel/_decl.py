@@ -47,6 +47,7 @@ int pcap_set_immediate_mode(pcap_t *p, int immediate);
 int pcap_set_buffer_size(pcap_t *p, int bytes);
 int pcap_set_tstamp_precision(pcap_t *p, int precision);
 int pcap_set_tstamp_type(pcap_t *p, int type);
+int pcap_set_protocol_linux(pcap_t *p, int protocol);
 int pcap_activate(pcap_t *p);
 void pcap_close(pcap_t *p);
 int pcap_loop(pcap_t *p, int cnt, pcap_handler callback, unsigned char *user);

@@ -10,21 +10,22 @@ Threads: the main one.
 from __future__ import annotations
 
 import argparse
-import errno
-import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 from . import CommandError, frames
 from .output import add_json, print_json, quantity
 from .savefile import read_packets
+from .sender import Sender
 
 MAX_SIZE = 65535
 MAX_FILE = 1 << 30  # bytes of a file's packets that are kept to be sent again
-_SLICE_S = 0.02  # packets of so long are sent together
-_PATIENCE_S = 5.0
+MAX_CRAFTED = 1 << 30  # bytes of flows
+_SLICE_S = 0.02  # packets of so long are sent together,
+_MAX_SLICE = 1024  # but no more than so many
+_LOOK_S = 0.1  # between two progress lines while nothing is due
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +93,11 @@ def _check(options: argparse.Namespace) -> None:
         raise CommandError(f"--size {options.size}: out of range ({least} to {MAX_SIZE})", 2)
     if options.count is not None and options.count < 1:
         raise CommandError(f"--count {options.count}: out of range (1 or more)", 2)
+    if options.flows * options.size > MAX_CRAFTED:
+        raise CommandError(
+            f"--flows {options.flows} of --size {options.size}: more than {MAX_CRAFTED >> 30} GiB (fewer, or smaller)",
+            2,
+        )
     if options.loop < 0:
         raise CommandError(f"--loop {options.loop}: out of range (0: without end)", 2)
 
@@ -122,22 +128,6 @@ def _crafted(options: argparse.Namespace) -> Iterator[tuple[int, bytes]]:
     return ((0, frame) for round_ in repeat(made) for frame in round_)
 
 
-def _open(name: str) -> socket.socket:
-    try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    except PermissionError:
-        raise CommandError(f"{name}: sending needs CAP_NET_RAW (run it as root)") from None
-    try:
-        sock.bind((name, 0))
-    except OSError as error:
-        sock.close()
-        raise CommandError(
-            f"{name}: {error.strerror} (`pcap-accel devices` lists the interfaces)"
-        ) from None
-    sock.settimeout(_PATIENCE_S)
-    return sock
-
-
 class _Progress:
     """What has been sent, shown ten times a second where somebody looks."""
 
@@ -146,9 +136,9 @@ class _Progress:
         self.start = self.last = time.monotonic()
         self.packets = self.bytes = 0
 
-    def add(self, frame: bytes) -> None:
-        self.packets += 1
-        self.bytes += len(frame)
+    def add(self, packets: int, length: int) -> None:
+        self.packets += packets
+        self.bytes += length
 
     def line(self) -> str:
         seconds = max(time.monotonic() - self.start, 1e-9)
@@ -162,58 +152,56 @@ class _Progress:
             print(f"\r\033[K{'' if end else self.line()}", end="", file=sys.stderr, flush=True)
 
 
-def _send_one(sock: socket.socket, name: str, frame: bytes) -> None:
-    while True:
-        try:
-            sock.send(frame)
-            return
-        except OSError as error:
-            if error.errno == errno.ENOBUFS:  # the queue of the interface is full
-                time.sleep(0.0005)
-                continue
-            what = (
-                "longer than the interface's MTU"
-                if error.errno == errno.EMSGSIZE
-                else error.strerror or str(error)
-            )
-            raise CommandError(
-                f"{name}: a frame of {len(frame)} bytes was not sent: {what}"
-            ) from None
+def _due(
+    options: argparse.Namespace, packets: Iterator[tuple[int, bytes]]
+) -> Iterator[tuple[float, bytes]]:
+    """(seconds after the start when it is to be sent, frame)."""
+    rate = _rate(options.rate, options.file is not None)
+    for i, (when, frame) in enumerate(packets):
+        yield when / 1e9 if rate is None else i / rate if rate else 0.0, frame
 
 
 def _send(
-    sock: socket.socket,
+    sender: Sender,
     options: argparse.Namespace,
     packets: Iterator[tuple[int, bytes]],
     progress: _Progress,
 ) -> None:
-    rate = _rate(options.rate, options.file is not None)
+    """In slices: what is due within one is sent together."""
     count = options.count or (None if options.file else 1000)
     start = time.monotonic()
-    for i, (when, frame) in enumerate(packets):
-        if count is not None and i >= count:
-            break
-        due = start + (when / 1e9 if rate is None else i / rate if rate else 0)
-        ahead = due - time.monotonic()
-        if ahead > _SLICE_S / 2:
+    slice_: list[bytes] = []
+    for due, frame in islice(_due(options, packets), count):
+        ahead = start + due - time.monotonic()
+        if ahead > _SLICE_S / 2 or len(slice_) == _MAX_SLICE:
+            progress.add(len(slice_), sender.send(slice_))
+            slice_.clear()
             progress.show()
-            time.sleep(ahead)
-        _send_one(sock, options.interface, frame)
-        progress.add(frame)
-        if i % 256 == 0:
+        while ahead > _SLICE_S / 2:
+            sender.flush()
             progress.show()
+            time.sleep(min(ahead, _LOOK_S))
+            ahead = start + due - time.monotonic()
+        slice_.append(frame)
+    progress.add(len(slice_), sender.send(slice_))
+    sender.flush()
 
 
 def run(options: argparse.Namespace) -> int:
     _check(options)
     _rate(options.rate, options.file is not None)
     packets = _of_file(options.file, options.loop) if options.file else _crafted(options)
-    with _open(options.interface) as sock:
+    with Sender(options.interface) as sender:
         progress = _Progress(options.quiet)
         try:
-            _send(sock, options, packets, progress)
+            _send(sender, options, packets, progress)
         finally:
             progress.show(end=True)
+        _, failed = sender.counts()
+    if failed:
+        raise CommandError(
+            f"{options.interface}: the kernel refused {failed} of {progress.packets} frames (see `ip -s link`)"
+        )
     if options.json:
         seconds = time.monotonic() - progress.start
         print_json(

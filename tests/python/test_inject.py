@@ -4,6 +4,7 @@
 import json
 import os
 import struct
+import subprocess
 import sys
 
 import netlab
@@ -42,13 +43,23 @@ def test_frames(kind, size):
 
 
 @pytest.fixture
-def inject(lab, accel_build):
-    def run(*words, check=True):
-        env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+def inject_env(lab, accel_build):
+    """inject_env(*words, VARIABLE=...): on peer0, with this in the environment."""
+
+    def run(*words, check=True, stderr=subprocess.PIPE, **env):
+        paths = {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PCAP_ACCEL_LIB": str(accel_build.library),
+        }
         argv = [sys.executable, "-m", "pypcapaccel", "inject", "-i", "peer0", *words]
-        return lab.run(argv, where=netlab.SENDER, env=env, check=check)
+        return lab.run(argv, where=netlab.SENDER, env={**paths, **env}, check=check, stderr=stderr)
 
     return run
+
+
+@pytest.fixture
+def inject(inject_env):
+    return inject_env
 
 
 def saved(lab, tmp_path, send, n):
@@ -90,6 +101,56 @@ def test_a_file_is_replayed(lab, tmp_path, inject):
     )
 
 
+def test_frames_go_together(lab, inject, tmp_path):
+    """Many frames a system call: at full speed strace sees sendmmsg, and far fewer calls than frames."""
+    netlab.needs("strace")
+    trace = tmp_path / "trace"
+    env = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [
+        "strace",
+        "-f",
+        "-qq",
+        "-e",
+        "trace=%network",
+        "-o",
+        trace,
+        sys.executable,
+        "-m",
+        "pypcapaccel",
+    ]
+    words = ["inject", "-i", "peer0", "-n", "4096", "--rate", "max", "--json"]
+    done = lab.run([*argv, *words], where=netlab.SENDER, env=env)
+    assert json.loads(done.stdout)["packets"] == 4096
+    calls = [line for line in trace.read_text().splitlines() if " send" in line]
+    assert calls and all("sendmmsg(" in line for line in calls)
+    assert len(calls) <= 2 * 4096 / 64
+
+
+def test_settings_for_captures_are_not_its_own(lab, inject_env):
+    """A shell that has `pcap-accel env`'s variables."""
+    done = inject_env(
+        "-n", "3", "--json", PFQ_GROUP="7", PCAP_ACCEL_FANOUT="hash", PCAP_ACCEL_DEFAULT="pfq"
+    )
+    assert json.loads(done.stdout)["packets"] == 3
+
+
+def test_progress(lab, inject_env):
+    """A line that is written over, on a terminal; nothing of it elsewhere, nor with --quiet."""
+    for words, shown in (((), True), (("-q",), False)):
+        ours, theirs = os.openpty()
+        done = inject_env("-n", "40", "--rate", "100", *words, stderr=theirs)
+        os.close(theirs)
+        said = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                said += chunk
+        except OSError:  # all was read
+            pass
+        os.close(ours)
+        assert done.stdout.startswith("40 packets, 2.4kB in ")
+        assert (b"\r\x1b[K" in said and b"pps" in said) == shown, said
+
+
 def test_refusals(inject, tmp_path):
     too_long = inject("--size", "9000", check=False)
     assert too_long.returncode == 1 and "longer than the interface's MTU" in too_long.stderr
@@ -118,6 +179,11 @@ def test_refusals(inject, tmp_path):
         (["-i", "lo", "--rate", "0"], 2, "--rate '0': is not a number"),
         (["-i", "lo", "--size", "59"], 2, "--size 59: out of range (60 to 65535)"),
         (["-i", "lo", "--flows", "0"], 2, "--flows 0: out of range (1 to 65536)"),
+        (
+            ["-i", "lo", "--flows", "65536", "--size", "65535"],
+            2,
+            "--flows 65536 of --size 65535: more than 1 GiB (fewer, or smaller)",
+        ),
         (["-i", "lo", "-n", "0"], 2, "--count 0: out of range"),
         (["-i", "lo", "--loop", "-1"], 2, "--loop -1: out of range"),
     ],
