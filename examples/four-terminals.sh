@@ -62,7 +62,7 @@ case $(echo "$order" | grep -o . | sort | tr -d '\n') in
 *) die "ORDER '$order': wrong (such as 3142: each of 1 to 4 once)" ;;
 esac
 begin
-[ -f "$library" ] || die "$library: not there (sh examples/quickstart.sh builds it)"
+[ -f "$library" ] || die "${library:-libpcap-accel.so}: not there (sh examples/quickstart.sh builds it)"
 try_namespaces
 say "Three hosts"
 make_network

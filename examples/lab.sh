@@ -8,7 +8,11 @@
 #     client 10.77.0.2 peer0 <--> eth0 10.77.0.1  router  10.77.1.1 eth1 <--> peer1 10.77.1.2 server
 
 examples=$(cd "$(dirname "$0")" && pwd)
-library=${LIBRARY:-$(dirname "$examples")/build/libpcap-accel.so}
+library=${LIBRARY:-}
+for built in "$(dirname "$examples")"/build/libpcap-accel.so \
+	"$(dirname "$examples")"/build/venv/lib/python3*/site-packages/pypcapaccel/_lib/libpcap-accel.so; do
+	[ -n "$library" ] || [ ! -f "$built" ] || library=$built
+done
 router=accel-$name-$$-router
 client=accel-$name-$$-client
 server=accel-$name-$$-server

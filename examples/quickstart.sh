@@ -4,17 +4,23 @@
 #
 #     sh examples/quickstart.sh
 #
-# Installs what is missing, builds, and lets real sockets talk in network namespaces of its own while the
-# unchanged tcpdump looks on: first one on two links at once, then four that share the packets by a
-# computation (four-terminals.sh). Ends within a minute after the build and leaves nothing but build/.
+# Installs what is missing and the Python package, which brings the library and the command pcap-accel, into
+# build/venv; and lets real sockets talk in network namespaces of its own while the unchanged tcpdump looks
+# on: first one on two links at once, then Python on both, then four tcpdumps that share the packets by a
+# computation (four-terminals.sh). Ends within a minute after the installation and leaves nothing but build/.
+#
+# PYTHON=FILE in front takes a Python that has the package already.
 set -eu
 
 name=quickstart
 . "$(dirname "$0")/lab.sh"
 root=$(dirname "$examples")
+venv=$root/build/venv
+python=${PYTHON:-$venv/bin/python}
+command=$(dirname "$python")/pcap-accel
 
-# install PACKAGE...: those that are missing.
-install() {
+# install_packages PACKAGE...: Debian's, those that are missing.
+install_packages() {
 	missing=
 	for package in "$@"; do
 		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' ||
@@ -33,20 +39,27 @@ install() {
 	}
 }
 
-build() {
-	say "Building the library in build/"
-	{
-		cmake -S "$root/libpcap-accel" -B "$root/build" &&
-			cmake --build "$root/build" -j "$(nproc)" --target pcap_accel
-	} >"$work/build.log" 2>&1 || {
-		tail -n 20 "$work/build.log" >&2
-		die "the build failed"
+# A python3 that can make a virtual environment: the first in PATH, else Debian's.
+make_venv() {
+	for python in python3 /usr/bin/python3; do
+		"$venv/bin/python" -m pip --version && return
+		rm -rf "$venv"
+		"$python" -m venv "$venv" || :
+	done
+	"$venv/bin/python" -m pip --version
+}
+
+install_package() {
+	say "pip install .  (into build/venv)"
+	{ make_venv && "$venv/bin/python" -m pip install "$root"; } >"$work/pip.log" 2>&1 || {
+		tail -n 20 "$work/pip.log" >&2
+		die "the installation failed"
 	}
 }
 
 one_tcpdump() {
-	say "One tcpdump on both links:  LD_PRELOAD=libpcap-accel.so tcpdump -n -i afpacket:eth0:eth1"
-	start one "$router" LD_PRELOAD="$library" \
+	say "One tcpdump on both links:  pcap-accel run -- tcpdump -n -i afpacket:eth0:eth1"
+	start one "$router" "$command" run -- \
 		"$tcpdump" -n -l -Q in -c 16 -i afpacket:eth0:eth1 port 20000
 	await 'listening on'
 	talk 4 1 2
@@ -55,17 +68,30 @@ one_tcpdump() {
 	sed -n 's/^\([0-9]* packets.*\)/   \1/p' "$work/one.err"
 }
 
-unset LIBRARY
-library=$root/build/libpcap-accel.so
+python_batches() {
+	say "Python on both links:  python3 examples/batches.py afpacket:eth0:eth1?direction=in 2000 udp port 20000"
+	start batches "$router" "$python" "$examples/batches.py" \
+		'afpacket:eth0:eth1?direction=in' 2000 udp port 20000
+	await 'capturing on'
+	talk 50 20
+	wait "$pid" || {
+		cat "$work/batches.err" >&2
+		die "batches.py failed"
+	}
+	sed -n 's/^[0-9]* packets/   &/p' "$work/batches.out"
+}
+
 begin
-install gcc libc6-dev cmake make libpcap0.8 tcpdump iproute2 python3
+install_packages gcc libc6-dev libpcap0.8 tcpdump iproute2 python3 python3-venv ca-certificates
 try_namespaces # before minutes are spent on the build
-build
+[ -n "${PYTHON:-}" ] || install_package
+library=$("$python" -I -c 'import pypcapaccel; print(pypcapaccel.lib_path())')
 say "Three hosts in network namespaces"
 make_network
 start_server
 choose_tcpdump
 one_tcpdump
+python_batches
 say "Four tcpdumps that share the packets:  sh examples/four-terminals.sh"
-sh "$examples/four-terminals.sh"
-say "That was it. Namespaces, processes and files are removed; the library is $library"
+LIBRARY=$library sh "$examples/four-terminals.sh"
+say "That was it. Namespaces, processes and files are removed, but for $command"

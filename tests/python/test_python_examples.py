@@ -50,6 +50,17 @@ def test_flow_counter(lab: Any) -> None:
     assert all(int(n) % 100 == 0 for _, _, n in found)
 
 
+def test_batches(lab: Any) -> None:
+    """As many packets and bytes as were sent."""
+    process = lab.popen([sys.executable, EXAMPLES / "batches.py", "afpacket:eth0", 300, "udp"])
+    netlab().await_line(process, "capturing")
+    lab.send("peer0", "-n", 300, "-s", 100)
+    out, err = process.communicate(timeout=60)
+    netlab().living.remove(process)
+    assert not err
+    assert re.fullmatch(r"300 packets of 30000 bytes in \d+ batches, 0 dropped\n", out), out
+
+
 def test_asyncio(lab: Any) -> None:
     process = lab.popen([sys.executable, EXAMPLES / "asyncio_capture.py", "afpacket:eth0", 2])
     traffic = lab.sending("peer0", "-r", 1000)
