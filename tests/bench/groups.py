@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How groups of programs that share a link are measured: what steering costs the kernel, how evenly it
-spreads, and how much more two programs do than one. As in measure.py, nothing here knows of rounds,
-goals or tables.
+spreads, how much more two programs do than one, and how long a computation takes to be compiled. As in
+measure.py, nothing here knows of rounds, goals or tables.
 
 Each arrangement has a lane of its own: a namespace with one device. All are open at the same time, and
 one sender gives each the same packets in turn.
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab import Child, LabError
@@ -63,12 +65,21 @@ class Member:
             yield child
 
 
+def member_of_ours(side: Side) -> Member:
+    env = {"PFQ_GROUP": "42", "PFQ_COMPUTATION": COMPUTATION}
+    return Member(side.name, side.preload, ("dev=pfq:eth0",), env)
+
+
+def member_of_kernel_group(side: Side) -> Member:
+    """With our library, and nothing between it and the kernel's own hash."""
+    return Member(GROUP, side.preload, ("dev=afpacket:eth0?fanout=hash,group=7",), {})
+
+
 def _members(side: Side, n: int) -> list[Member]:
     """n programs that share by flow, both directions in one: of ours in a group; of stock with a filter
     each, as users write them."""
     if side.preload:
-        env = {"PFQ_GROUP": "42", "PFQ_COMPUTATION": COMPUTATION}
-        return [Member(side.name, side.preload, ("dev=pfq:eth0",), env)] * n
+        return [member_of_ours(side)] * n
     shares = ["ip"]
     if n > 1:
         shares = [f"ip and (ip[15] + ip[19] + udp[1] + udp[3]) % {n} = {i}" for i in range(n)]
@@ -79,13 +90,12 @@ def _arrangements(sides: Sequence[Side], n: int) -> list[Member]:
     found = [member for side in sides for member in _members(side, n)]
     for side in sides:
         if side.preload:
-            device = "dev=afpacket:eth0?fanout=hash,group=7"
-            found += [Member(GROUP, side.preload, (device,), {})] * n
+            found += [member_of_kernel_group(side)] * n
     return found
 
 
 @contextlib.contextmanager
-def _bursts(bench: Bench, lanes: Sequence[str], **options: int) -> Iterator[Child]:
+def bursts(bench: Bench, lanes: Sequence[str], **options: int) -> Iterator[Child]:
     argv = [os.path.join(bench.programs, "bursts"), *(f"dev={lane}" for lane in lanes)]
     argv += [f"{key}={value}" for key, value in options.items()]
     with bench.lab.child("tx", argv) as child:
@@ -100,6 +110,8 @@ def _held(bench: Bench, sides: Sequence[Side], n: int, **options: int) -> tuple[
     members: dict[str, list[Child]] = {}
     with contextlib.ExitStack() as stack:
         for member in _arrangements(sides, n):
+            # A program's own timeout is cut where packets are shared, a person's is not.
+            member.env["PCAP_ACCEL_TIMEOUT"] = f"{RETIRE_MS}ms"
             child = stack.enter_context(member.listening(bench, **ring))
             members.setdefault(member.lane, []).append(child)
         script = os.path.join(os.path.dirname(__file__), "fanout_hash.py")
@@ -108,7 +120,7 @@ def _held(bench: Bench, sides: Sequence[Side], n: int, **options: int) -> tuple[
         kernel.expect("ready")
         lanes = [bench.lab.lane(NONE), HASH, *members]
         time.sleep(WARM_S)
-        sender = stack.enter_context(_bursts(bench, lanes, batch=BATCH, **options))
+        sender = stack.enter_context(bursts(bench, lanes, batch=BATCH, **options))
         sender.go()
         sent = sender.result()
         time.sleep(RETIRE_MS / 1000 + SETTLE_S)
@@ -182,7 +194,7 @@ def _throughput(bench: Bench, side: Side, n: int) -> tuple[float, float]:
         time.sleep(WARM_S)
         # 20 us each: more than a second has, with some to spare where one has more flows.
         sender = stack.enter_context(
-            _bursts(bench, [side.name], batch=BATCH, rounds=60_000 * n // BATCH, flows=FLOWS)
+            bursts(bench, [side.name], batch=BATCH, rounds=60_000 * n // BATCH, flows=FLOWS)
         )
         sender.go()
         sender.result()
@@ -210,7 +222,7 @@ def _sustain(bench: Bench, side: Side, rate: float) -> Numbers:
         every_us, rounds = 1000, 1000
         batch = round(rate * every_us / 1e6)
         sender = stack.enter_context(
-            _bursts(bench, [side.name], every=every_us, batch=batch, rounds=rounds, flows=FLOWS)
+            bursts(bench, [side.name], every=every_us, batch=batch, rounds=rounds, flows=FLOWS)
         )
         for worker in workers:
             worker.go()
@@ -231,3 +243,29 @@ def scale(bench: Bench, side: Side) -> Numbers:
     rate = SUSTAINED * two
     found = {"one": one / 1e3, "two": two / 1e3, "times": two / one, "rate": rate / 1e3}
     return {**found, "alone": two_cpu / one_cpu, **_sustain(bench, side, rate)}
+
+
+# ---- computations ----
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+COMPILED = 1000  # times each
+
+
+def _computations() -> list[str]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted(CONF.glob("*.conf"))]
+    return re.findall(r"^computation *= *(.*)$", "\n".join(texts), re.MULTILINE)
+
+
+def compile_longest(bench: Bench, sides: Sequence[Side]) -> PerSide:
+    """From text to programs, of those in conf/ the one that takes longest: its median."""
+    ours = next((side for side in sides if side.preload), None)
+    if ours is None:
+        raise LabError("computations are ours: there is nothing to compare stock with")
+    argv = [os.path.join(bench.programs, "compile_times"), str(COMPILED)]
+    with bench.lab.child("rx", argv, ours.preload) as child:
+        assert child.process.stdin is not None
+        child.process.stdin.write("".join(f"{text}\n" for text in _computations()).encode())
+        child.process.stdin.close()
+        found = [child.result() for _ in _computations()]
+    longest = max(found, key=lambda one: float(one["ms"]))
+    return {"ours": {"ms": longest["ms"], "instr": longest["instructions"], "n": len(found)}}

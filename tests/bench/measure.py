@@ -197,6 +197,14 @@ def instructions(
 # ---- the real tcpdump ---------------------------------------------------------------------------
 
 
+def await_listening(tcpdump: Child) -> None:
+    end = time.monotonic() + 20
+    while "listening on" not in tcpdump.stderr():
+        if time.monotonic() > end or tcpdump.process.poll() is not None:
+            raise tcpdump.complaint("did not start to listen")
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def _tcpdump(
     bench: Bench, side: Side, file: str, count: int = 0, wrap: tuple[str, ...] = ()
@@ -207,11 +215,7 @@ def _tcpdump(
     argv = [*wrap, "tcpdump", "-n", "-Z", "root", "-B", str(128 * 1024), "-w", file]
     argv += [*(["-c", str(count)] if count else []), "-i", side.device("eth0")]
     with bench.lab.child("rx", argv, side.preload) as child:
-        end = time.monotonic() + 20
-        while "listening on" not in child.stderr():
-            if time.monotonic() > end or child.process.poll() is not None:
-                raise child.complaint("did not start to listen")
-            time.sleep(0.01)
+        await_listening(child)
         os.kill(child.pid, signal.SIGSTOP)
         yield child
         os.kill(child.pid, signal.SIGCONT)

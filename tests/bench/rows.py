@@ -12,6 +12,7 @@ from typing import Any
 
 import groups
 import measure
+import members
 import xdp
 from measure import Bench, Numbers, PerSide, Side
 
@@ -274,6 +275,38 @@ CASES: tuple[Case, ...] = (
             Row("early", "    dropped before any capture saw them", "packets"),
         ),
         most_rounds=3,
+    ),
+    Case(
+        "join",
+        members.join,
+        (
+            Row("lost", "tcpdumps, 20 packets/ms, 8 join a group: lost", "packets each", 1, "ours"),
+            Row("twice", "  twice", "packets each", 0, "ours"),
+            Row("early", "  dropped before any capture saw them", "packets"),
+        ),
+        most_rounds=3,
+    ),
+    Case(
+        "leave",
+        members.leave,
+        (
+            Row("lost", "tcpdumps, 20 packets/ms, 8 of 9 leave: lost", "packets each", 1.1),
+            Row("twice", "  twice", "packets each", 0, "ours"),
+            Row("early", "  dropped before any capture saw them", "packets"),
+            Row("killed_lost", "  8 of 9 are killed: lost", "packets each", 1.1),
+            Row("killed_twice", "    twice", "packets each", 0, "ours"),
+            Row("killed_early", "    dropped before any capture saw them", "packets"),
+        ),
+        most_rounds=3,
+    ),
+    Case(
+        "compile",
+        groups.compile_longest,
+        (
+            Row("ms", "the computation in conf/ that takes longest to compile", "ms", 5, "ours"),
+            Row("instr", "  instructions of all its programs", "instructions"),
+            Row("n", "  of so many computations", "computations"),
+        ),
     ),
     *XDP,
 )

@@ -98,6 +98,7 @@ struct pfq {
 	const int *stop;
 	accel_log_fn *log;
 	struct accel_ring_request ring;
+	uint32_t max_retire_ms; /* of a ring whose packets nobody else has */
 	accel_compile_fn *compile_filter;
 	void *compile_ctx;
 

@@ -408,8 +408,13 @@ int pfq_join(struct pfq *p, const struct accel_request *rq, struct accel_err *er
 
 void pfq_leave(struct pfq *p)
 {
-	bool is_member = p->registry.slot >= 0 && accel_registry_lock(&p->registry, NULL) == 0;
+	bool is_member;
 
+	/* What is still steered to us is lost: somebody else may hold the lock for long. Only who
+	 * is in two kernel groups must leave both in an order that all agree on. */
+	if (!p->counts_members)
+		pfq_close_parts(p);
+	is_member = p->registry.slot >= 0 && accel_registry_lock(&p->registry, NULL) == 0;
 	pfq_close_parts(p);
 	if (is_member) {
 		accel_registry_leave(&p->registry);

@@ -323,6 +323,8 @@ static int open_part(struct pfq *p, struct pfq_part *part, unsigned i, unsigned 
 	int r;
 
 	ring.buffer_len /= n;
+	if (pfq_count_fanouts(p->lang) > 0)
+		ring.retire_ms = ACCEL_MIN(ring.retire_ms, p->max_retire_ms);
 	ring.must_fit = ring.must_fit && p->n_parts == 0; /* better a smaller one than none */
 	if ((r = take_socket(p, part->group, sock, &is_in, err)) < 0)
 		return r;
