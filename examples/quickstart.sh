@@ -41,10 +41,10 @@ install_packages() {
 
 # A python3 that can make a virtual environment: the first in PATH, else Debian's.
 make_venv() {
-	for python in python3 /usr/bin/python3; do
+	for maker in python3 /usr/bin/python3; do
 		"$venv/bin/python" -m pip --version && return
 		rm -rf "$venv"
-		"$python" -m venv "$venv" || :
+		"$maker" -m venv "$venv" || :
 	done
 	"$venv/bin/python" -m pip --version
 }
