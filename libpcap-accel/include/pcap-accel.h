@@ -6,7 +6,7 @@
  * is libpcap's, so a plain -lpcap-accel would have the loader take the system's libpcap.
  *
  * Threads: as for libpcap, one thread a handle, but pcap_accel_stats() may be called from any
- * thread and from a signal handler. */
+ * thread and from a signal handler, and what is lent may be given back by any thread. */
 #ifndef PCAP_ACCEL_H
 #define PCAP_ACCEL_H
 
@@ -71,6 +71,36 @@ struct pcap_accel_batch {
  * the savefile has ended; PCAP_ERROR_BREAK (-2), PCAP_ERROR_NOT_ACTIVATED (-3), PCAP_ERROR (-1).
  * What was read before a failure is in the batch all the same. Works on any handle. */
 int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch);
+
+struct pcap_accel_loan; /* a block of a ring that is the program's for as long as it likes */
+
+struct pcap_accel_borrowed {
+	uint64_t size;			   /* in: sizeof(struct pcap_accel_borrowed) */
+	struct pcap_accel_record *records; /* in: the program's memory, filled here */
+	uint64_t max_records;		   /* in: 1 .. INT_MAX; so many fit there */
+	uint8_t *memory;		   /* in: the program's, for what cannot be lent */
+	uint64_t memory_len;		   /* in: bytes there, at least pcap_snapshot() */
+	uint64_t n_records;		   /* out, also when the call fails */
+	const uint8_t *data; /* out: the packets are at their offsets from here; not to be written
+				to; between them lies what is nobody's */
+	uint64_t data_len;   /* out: bytes there */
+	struct pcap_accel_loan *loan; /* out: to be given back; NULL: `data` is `memory` */
+};
+
+/* pcap_accel_read_batch() without the copy where the packets lie in a ring, those of one block at
+ * most. What is lent stays where and as it is until it is given back, whatever the ring does and
+ * after pcap_close(): holding it never stops the capture, but costs the copy. Short blocks, and
+ * what does not come from a ring of ours, are copied to `memory`. Returns as
+ * pcap_accel_read_batch(). */
+int pcap_accel_borrow_batch(struct pcap *p, struct pcap_accel_borrowed *batch);
+
+/* Done with it: once for each batch that has a loan. NULL is allowed. Any thread. */
+void pcap_accel_give_back_batch(struct pcap_accel_loan *loan);
+
+/* Part it from the ring by the copy, now. 0; PCAP_ERROR (-1): no memory. Before fork(), for a child
+ * that shall read it: else it may change there once this process has given it back. NULL is
+ * allowed. Any thread. */
+int pcap_accel_keep_batch(struct pcap_accel_loan *loan);
 
 /* Size of a structure ("struct pcap_accel_batch") or offset of a member in it ("struct
  * pcap_accel_batch.data"), of those here and of libpcap's: for callers who do not compile this

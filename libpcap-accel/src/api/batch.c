@@ -2,15 +2,27 @@
 /* batch.c - many packets a call, into memory of the program: what a language that pays for every
  * call (Python) reads with.
  *
- * Packets are copied, once, so that the ring is the kernel's again at once and the program may keep
- * a batch for as long as it likes. Lending the ring instead saves some nanoseconds a packet, but
- * the kernel fills blocks in order: one that is kept stops the capture when its turn comes.
+ * read_batch copies each packet once. borrow_batch lends the ring's own memory (kern/lend.h), and
+ * copies only what cannot be lent: short blocks, several rings, AF_XDP's frames, which are few and
+ * go back to the device at once, and what the system's libpcap reads.
  *
- * Threads: the handle's. */
+ * Threads: the handle's; what is borrowed is kept and given back by any. */
 #include "api/ours.h"
 
+#include "kern/lend.h"
+
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
+
+_Static_assert(sizeof(struct pcap_accel_record) == sizeof(struct accel_record) &&
+		       offsetof(struct pcap_accel_record, offset) ==
+			       offsetof(struct accel_record, offset) &&
+		       offsetof(struct pcap_accel_record, caplen) ==
+			       offsetof(struct accel_record, caplen) &&
+		       offsetof(struct pcap_accel_record, len) ==
+			       offsetof(struct accel_record, len),
+	       "engines fill the program's records");
 
 /* Where the next packet goes, and what a time stamp's second part is multiplied by. */
 struct filling {
@@ -97,16 +109,17 @@ static int refuse(struct accel_handle *h, const struct pcap_accel_batch *b, int 
 			 snapshot);
 }
 
-int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch)
+static int size_too_small(struct accel_handle *h)
+{
+	return h ? accel_say(h, PCAP_ERROR, "batch: size is too small") : PCAP_ERROR;
+}
+
+/* Can the handle be read, and the batch take a packet? 0 or the error's code. */
+static int check(struct pcap *p, const struct pcap_accel_batch *batch)
 {
 	struct accel_handle *h = accel_ours(p);
-	struct filling f = {.batch = batch};
-	int snapshot, precision;
+	int snapshot;
 
-	if (batch->size < sizeof(*batch))
-		return h ? accel_say(h, PCAP_ERROR, "batch: size is too small") : PCAP_ERROR;
-	batch->n_records = 0;
-	batch->data_len = 0;
 	if (h && !h->is_active)
 		return accel_say_not_active(h);
 	snapshot = h ? h->snapshot : accel_real()->pcap_snapshot(p);
@@ -114,7 +127,84 @@ int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch)
 		return snapshot;
 	if (batch->max_records > INT_MAX || room_for(batch, snapshot) == 0)
 		return refuse(h, batch, snapshot);
-	precision = h ? h->tstamp_precision : accel_real()->pcap_get_tstamp_precision(p);
+	return 0;
+}
+
+/* The batch was checked. */
+static int fill(struct pcap *p, struct pcap_accel_batch *batch)
+{
+	struct accel_handle *h = accel_ours(p);
+	struct filling f = {.batch = batch};
+	int precision = h ? h->tstamp_precision : accel_real()->pcap_get_tstamp_precision(p);
+
 	f.ns_per_tick = precision == PCAP_TSTAMP_PRECISION_NANO ? 1 : 1000;
 	return h ? fill_ours(h, &f) : fill_real(p, &f);
+}
+
+int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch)
+{
+	int r;
+
+	if (batch->size < sizeof(*batch))
+		return size_too_small(accel_ours(p));
+	batch->n_records = 0;
+	batch->data_len = 0;
+	r = check(p, batch);
+	return r < 0 ? r : fill(p, batch);
+}
+
+/* ---- without a copy ---- */
+
+/* The number of packets that were lent, or accel_handle_borrow()'s other results. */
+static int lend(struct accel_handle *h, struct pcap_accel_borrowed *batch)
+{
+	struct accel_borrowed b = {.records = (struct accel_record *)batch->records,
+				   .max_records = (int)batch->max_records};
+	int n = accel_handle_borrow(h, &b);
+
+	if (n > 0) {
+		batch->n_records = (uint64_t)n;
+		batch->data = b.data;
+		batch->data_len = b.data_len;
+		batch->loan = (struct pcap_accel_loan *)b.loan;
+	}
+	return n;
+}
+
+int pcap_accel_borrow_batch(struct pcap *p, struct pcap_accel_borrowed *batch)
+{
+	struct accel_handle *h = accel_ours(p);
+	struct pcap_accel_batch copied = {.size = sizeof(copied)};
+	int r;
+
+	if (batch->size < sizeof(*batch))
+		return size_too_small(h);
+	batch->n_records = 0;
+	batch->data = batch->memory;
+	batch->data_len = 0;
+	batch->loan = NULL;
+	copied.records = batch->records;
+	copied.max_records = batch->max_records;
+	copied.data = batch->memory;
+	copied.max_data = batch->memory_len;
+	r = check(p, &copied);
+	if (r < 0)
+		return r;
+	if (h && (r = lend(h, batch)) != -EOPNOTSUPP)
+		return accel_read_code(h, r);
+	r = fill(p, &copied);
+	batch->n_records = copied.n_records;
+	batch->data_len = copied.data_len;
+	return r;
+}
+
+void pcap_accel_give_back_batch(struct pcap_accel_loan *loan)
+{
+	if (loan)
+		accel_loan_give_back((struct accel_loan *)loan);
+}
+
+int pcap_accel_keep_batch(struct pcap_accel_loan *loan)
+{
+	return loan && accel_loan_keep((struct accel_loan *)loan) < 0 ? PCAP_ERROR : 0;
 }

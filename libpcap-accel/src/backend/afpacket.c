@@ -343,6 +343,14 @@ static int afpacket_next(void *st, struct accel_pkthdr *hdr, const unsigned char
 	return accel_reader_next(&a->reader, hdr, data);
 }
 
+static int afpacket_borrow(void *st, struct accel_borrowed *b)
+{
+	struct afpacket *a = st;
+
+	flush_batch(a);
+	return accel_reader_borrow(&a->reader, b);
+}
+
 static int afpacket_inject(void *st, const void *frame, size_t len, struct accel_err *err)
 {
 	struct afpacket *a = st;
@@ -444,6 +452,7 @@ const struct accel_backend accel_backend_afpacket = {
 	.close = afpacket_close,
 	.read = afpacket_read,
 	.next = afpacket_next,
+	.borrow = afpacket_borrow,
 	.wait = afpacket_wait,
 	.set_filter = afpacket_set_filter,
 	.set_direction = afpacket_set_direction,

@@ -31,6 +31,22 @@ struct accel_pkthdr {
 	uint32_t len;	 /* bytes on the wire */
 };
 
+/* The same in a batch. Layout of struct pcap_accel_record (api/ asserts it). */
+struct accel_record {
+	uint64_t ts_ns;	 /* since 1970; whole microseconds unless the handle has nanoseconds */
+	uint64_t offset; /* in the batch's data */
+	uint32_t caplen, len;
+};
+
+/* Packets of one block of a ring, lent until accel_loan_give_back(). */
+struct accel_borrowed {
+	struct accel_record *records; /* in: the caller's memory */
+	int max_records;	      /* in: 1 or more */
+	const uint8_t *data;	      /* out, all behind this */
+	uint64_t data_len;
+	struct accel_loan *loan;
+};
+
 typedef void (*accel_sink)(unsigned char *user, const struct accel_pkthdr *hdr,
 			   const unsigned char *data);
 
@@ -103,6 +119,12 @@ struct accel_backend {
 	/* One packet without a copy: 1, 0 if none is there, or -EINTR when *stop was set. *hdr and
 	 * *data live until the next read(), next() or close(). */
 	int (*next)(void *st, struct accel_pkthdr *hdr, const unsigned char **data);
+
+	/* Packets without a copy, for as long as the program likes: how many; 0 if none is there;
+	 * -EINTR when *stop was set. *b is written with packets only. -EOPNOTSUPP: these must be
+	 * read with next() and copied. -ENOMEM: nothing can be read before something that is lent
+	 * is given back. NULL: the engine has nothing to lend. */
+	int (*borrow)(void *st, struct accel_borrowed *b);
 
 	/* Sleep until read() may find something: 1 = look again, 0 = timeout_ms is over (-1 = no
 	 * limit), -EINTR = a signal came. Ends early when wake_fd (or -1) is readable. -ENODEV: the

@@ -385,6 +385,7 @@ const struct accel_backend accel_backend_pfq = {
 	.close = pfq_close,
 	.read = pfq_read,
 	.next = pfq_next,
+	.borrow = pfq_borrow,
 	.wait = pfq_wait,
 	.set_filter = pfq_set_filter,
 	.set_direction = pfq_set_direction,

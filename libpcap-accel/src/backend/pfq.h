@@ -189,6 +189,7 @@ void pfq_make_room(struct pfq *p);
 /* Slots of struct accel_backend. */
 int pfq_read(void *st, int max, accel_sink sink, unsigned char *user);
 int pfq_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data);
+int pfq_borrow(void *st, struct accel_borrowed *b);
 
 /* ---- pfq_group.c ---- */
 

@@ -5,6 +5,7 @@
  * Threads: the handle's. */
 #include "backend/pfq.h"
 
+#include <errno.h>
 #include <limits.h>
 
 #define MANY 65536 /* packets: "what is there" must end under full load */
@@ -111,4 +112,13 @@ int pfq_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data)
 	while (r == 0 && (part = oldest_part(p)))
 		r = accel_reader_next(&part->reader, hdr, data);
 	return r;
+}
+
+int pfq_borrow(void *st, struct accel_borrowed *b)
+{
+	struct pfq *p = st;
+
+	before_reading(p);
+	/* The packets of several rings lie between each other: they are copied. */
+	return is_simple(p) ? accel_reader_borrow(&p->parts[0].reader, b) : -EOPNOTSUPP;
 }

@@ -4,6 +4,8 @@
  * Source: libpcap's documentation of LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2; packet(7). */
 #include "backend/reader.h"
 
+#include "kern/lend.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -336,4 +338,73 @@ int accel_reader_next(struct accel_reader *rd, struct accel_pkthdr *hdr, const u
 	*data = found;
 	count_delivered(rd, 1, hdr->len);
 	return 1;
+}
+
+/* Records of the open block's packets, whose first byte is `block`. How many. */
+static inline __attribute__((always_inline)) int list_block(struct accel_reader *rd, bool careful,
+							    struct accel_borrowed *b,
+							    const uint8_t *block)
+{
+	struct accel_record *r = b->records, *end = r + b->max_records;
+	const uint8_t *first = rd->ring->map + (uint64_t)rd->ring->block_idx * rd->ring->block_len;
+	uint32_t ns_per_tick = rd->nano ? 1 : 1000;
+	struct accel_pkthdr hdr;
+	uint64_t len = 0;
+	uint8_t *data;
+
+	while (r < end && rd->ring->n_left > 0) {
+		if (!take_packet(rd, careful, true, &hdr, &data))
+			continue;
+		r->ts_ns = (uint64_t)hdr.ts.tv_sec * UINT64_C(1000000000) +
+			   (uint64_t)hdr.ts.tv_usec * ns_per_tick;
+		r->offset = (uint64_t)(data - first);
+		r->caplen = hdr.caplen;
+		r->len = hdr.len;
+		len += hdr.len;
+		r++;
+	}
+	if (r > b->records) {
+		b->data = block;
+		b->data_len = r[-1].offset + r[-1].caplen;
+	}
+	count_delivered(rd, (unsigned)(r - b->records), len);
+	return (int)(r - b->records);
+}
+
+/* Lend what is left of the open block. How many packets, 0 if none of them is the program's;
+ * -EOPNOTSUPP. */
+static int borrow_block(struct accel_reader *rd, struct accel_borrowed *b)
+{
+	struct accel_loan *loan;
+	const uint8_t *data;
+	int n;
+
+	loan = accel_lend_begin(rd->ring, &data);
+	if (!loan)
+		return -EOPNOTSUPP;
+	n = is_careful(rd) ? list_block(rd, true, b, data) : list_block(rd, false, b, data);
+	accel_lend_end(loan, n > 0 ? ACCEL_LEND_PACKETS : ACCEL_LEND_NOTHING);
+	if (n > 0)
+		b->loan = loan;
+	if (rd->ring->n_left == 0)
+		accel_ring_give_back(rd->ring);
+	return n;
+}
+
+int accel_reader_borrow(struct accel_reader *rd, struct accel_borrowed *b)
+{
+	struct accel_ring *ring = rd->ring;
+	int n;
+
+	/* No more than one round of the ring, as above. */
+	for (uint32_t i = 0; i < ring->n_blocks; i++) {
+		if (accel_load_relaxed(rd->stop))
+			return -EINTR;
+		if (!accel_ring_open(ring))
+			return accel_ring_is_fenced(ring) ? -ENOMEM : 0;
+		n = borrow_block(rd, b);
+		if (n != 0)
+			return n;
+	}
+	return 0;
 }

@@ -51,5 +51,6 @@ void accel_reader_expect_old(struct accel_reader *rd);
 int accel_reader_read(struct accel_reader *rd, int max, accel_sink sink, unsigned char *user);
 int accel_reader_next(struct accel_reader *rd, struct accel_pkthdr *hdr,
 		      const unsigned char **data);
+int accel_reader_borrow(struct accel_reader *rd, struct accel_borrowed *b);
 
 #endif

@@ -87,6 +87,10 @@ int accel_handle_loop(struct accel_handle *h, int max, accel_sink sink, unsigned
 /* One packet, lent until the next read: 1, 0 when nothing came, -EINTR, -errno. h->next_hdr. */
 int accel_handle_next(struct accel_handle *h, const unsigned char **data);
 
+/* What is there of one block, lent until accel_loan_give_back(): as accel_handle_next(), the number
+ * of packets. -EOPNOTSUPP: these are to be had by accel_handle_next() and copied. */
+int accel_handle_borrow(struct accel_handle *h, struct accel_borrowed *b);
+
 /* End the read that is running or the next. Async-signal-safe; keeps errno. */
 void accel_handle_break(struct accel_handle *h);
 

@@ -180,9 +180,21 @@ int accel_handle_loop(struct accel_handle *h, int max, accel_sink sink, unsigned
 	return 0;
 }
 
-/* Apart, so that the packet that is there costs no more than it must. */
-static __attribute__((noinline)) int next_or_wait(struct accel_handle *h,
-						  const unsigned char **data)
+static int try_next(struct accel_handle *h, void *data)
+{
+	return h->be->next(h->st, &h->next_hdr, data);
+}
+
+static int try_borrow(struct accel_handle *h, void *borrowed)
+{
+	return h->be->borrow(h->st, borrowed);
+}
+
+/* Try until something is there or the time is over. Apart, so that the packet that is there costs
+ * no more than it must. */
+static __attribute__((noinline)) int try_or_wait(struct accel_handle *h,
+						 int (*attempt)(struct accel_handle *, void *),
+						 void *out)
 {
 	bool has_waited = false;
 	uint64_t start = 0;
@@ -191,7 +203,7 @@ static __attribute__((noinline)) int next_or_wait(struct accel_handle *h,
 	if (use_up_break(h))
 		return -EINTR;
 	for (;;) {
-		r = h->be->next(h->st, &h->next_hdr, data);
+		r = attempt(h, out);
 		if (r == -EINTR && !use_up_break(h))
 			continue;
 		if (r != 0 || (has_waited && time_left(read_timeout(h), &start) == 0))
@@ -211,5 +223,21 @@ int accel_handle_next(struct accel_handle *h, const unsigned char **data)
 		publish_if_due(h);
 		return 1;
 	}
-	return next_or_wait(h, data);
+	return try_or_wait(h, try_next, data);
+}
+
+int accel_handle_borrow(struct accel_handle *h, struct accel_borrowed *b)
+{
+	int r;
+
+	if (!h->be->borrow)
+		return -EOPNOTSUPP;
+	publish_if_due(h);
+	r = try_or_wait(h, try_borrow, b);
+	h->n_work += PAGE_READ_WORK + (r > 0 ? (unsigned)r : 0);
+	if (r == -ENOMEM)
+		return accel_fail(&h->err, r,
+				  "%s: no memory to copy what is lent (give batches back)",
+				  h->name);
+	return r;
 }

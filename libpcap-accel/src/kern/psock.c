@@ -60,6 +60,9 @@ bool accel_psock_may_open(void)
 
 void accel_psock_close(struct accel_psock *s)
 {
+	/* What still shows the ring would keep the socket: then it receives nothing at least. */
+	if (accel_lend_close(&s->ring) < 0 && s->fd >= 0)
+		accel_psock_bind(s, 0, NO_PROTOCOL);
 	if (s->map)
 		munmap(s->map, s->map_len);
 	if (s->fd >= 0)
@@ -168,6 +171,7 @@ int accel_psock_set_ring(struct accel_psock *s, const char *name,
 	s->map = map;
 	s->map_len = len;
 	accel_ring_init(&s->ring, map, block_len, n_blocks);
+	s->ring.fd = s->fd;
 	return 0;
 }
 
@@ -181,9 +185,7 @@ static void copy_unread(const struct accel_ring *ring, uint8_t *to)
 	uint32_t status;
 
 	for (uint32_t i = 0; i < ring->n_blocks; i++) {
-		if (at.is_open ||
-		    (accel_load_acquire(&accel_ring_block(&at, at.block_idx)->block_status) &
-		     TP_STATUS_USER))
+		if (at.is_open || accel_ring_is_ready(accel_ring_block(&at, at.block_idx)))
 			status = TP_STATUS_USER;
 		else
 			status = TP_STATUS_KERNEL;
@@ -210,6 +212,8 @@ int accel_psock_keep_unread(struct accel_psock *s)
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t offset = ring->n_left > 0 ? (size_t)(ring->pkt - ring->map) : 0;
 
+	accel_lend_close(ring);
+	ring->fd = -1;
 	if (map != MAP_FAILED)
 		copy_unread(ring, map);
 	munmap(s->map, s->map_len);
@@ -218,7 +222,7 @@ int accel_psock_keep_unread(struct accel_psock *s)
 	ring->pkt = ring->map + offset;
 	if (map != MAP_FAILED)
 		return 0;
-	*ring = (struct accel_ring){0};
+	accel_ring_init(ring, NULL, 0, 0);
 	return -ENOMEM;
 }
 

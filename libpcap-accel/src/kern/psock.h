@@ -60,8 +60,8 @@ int accel_psock_set_ring(struct accel_psock *s, const char *name,
 
 /* Have nothing to do with the ring any more, so that the socket can be closed or used for
  * something else: what has not been read is moved into memory of our own, to be read as before, the
- * block that the kernel was filling with it. Only when the socket has received nothing for a while.
- * 0, or -ENOMEM: then what was not read is gone. */
+ * block that the kernel was filling with it. What is lent stays the program's. Only when the socket
+ * has received nothing for a while. 0, or -ENOMEM: then what was not read is gone. */
 int accel_psock_keep_unread(struct accel_psock *s);
 
 /* A socket without a ring receives nothing from now on, is in no list that a packet walks unless it

@@ -18,22 +18,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Beside TP_STATUS_USER, of a block that is kept from the kernel though its packets were all taken:
+ * see lend.h. The kernel tests TP_STATUS_USER alone, and writes the whole word. */
+#define ACCEL_RING_FENCE (1u << 16)
+
+struct accel_lender;
+
 struct accel_ring {
 	uint8_t *map;	    /* first block */
 	uint32_t block_len; /* bytes, a power of two >= the page size */
 	uint32_t n_blocks;
-	uint32_t block_idx; /* block being read or waited for, 0 .. n_blocks - 1 */
-	uint32_t n_left;    /* packets of that block not yet taken */
-	bool is_open;	    /* block_idx is ours and not given back yet */
-	uint64_t n_given;   /* number of the block that was given back last; 0: none */
-	uint8_t *pkt;	    /* header of the next packet; valid while n_left > 0 */
+	uint32_t block_idx;	     /* block being read or waited for, 0 .. n_blocks - 1 */
+	uint32_t n_left;	     /* packets of that block not yet taken */
+	bool is_open;		     /* block_idx is ours and not given back yet */
+	uint64_t n_given;	     /* number of the block that was given back last; 0: none */
+	uint8_t *pkt;		     /* header of the next packet; valid while n_left > 0 */
+	int fd;			     /* the socket, to map the ring once more; -1: cannot be lent */
+	struct accel_lender *lender; /* NULL: nothing was lent yet */
 };
 
 static inline void accel_ring_init(struct accel_ring *r, void *map, uint32_t block_len,
 				   uint32_t n_blocks)
 {
-	*r = (struct accel_ring){.map = map, .block_len = block_len, .n_blocks = n_blocks};
+	*r = (struct accel_ring){
+		.map = map, .block_len = block_len, .n_blocks = n_blocks, .fd = -1};
 }
+
+/* What the ring's reader tells who lends its blocks (lend.h); only with a lender. */
+void accel_lend_done(struct accel_ring *r);	/* the open block is about to be given back */
+void accel_lend_make_way(struct accel_ring *r); /* another block is asked for */
+
+/* Before the ring is unmapped: what is lent is parted from it and stays the program's. 0; -ENOMEM:
+ * some of it still shows the ring, which nobody changes any more, and keeps the socket. Also
+ * without a lender. */
+int accel_lend_close(struct accel_ring *r);
 
 static inline struct tpacket_hdr_v1 *accel_ring_block(const struct accel_ring *r, uint32_t idx)
 {
@@ -51,12 +69,30 @@ static inline uint64_t accel_ring_seq(const struct accel_ring *r)
 static inline void accel_ring_give_back(struct accel_ring *r)
 {
 	r->n_given = accel_ring_seq(r);
+	if (ACCEL_UNLIKELY(r->lender != NULL))
+		accel_lend_done(r);
 	/* Release: our reads of the block are done before the kernel may refill it. Pairs with the
 	 * kernel's read of block_status in prb_dispatch_next_block(). */
 	accel_store_release(&accel_ring_block(r, r->block_idx)->block_status, TP_STATUS_KERNEL);
 	r->is_open = false;
 	if (++r->block_idx == r->n_blocks)
 		r->block_idx = 0;
+}
+
+/* Has the kernel handed this block over? Acquire: then its packets are complete. Pairs with the
+ * kernel's write of block_status in prb_flush_block(). */
+static inline bool accel_ring_is_ready(const struct tpacket_hdr_v1 *block)
+{
+	uint32_t status = accel_load_acquire(&block->block_status);
+
+	return (status & (TP_STATUS_USER | ACCEL_RING_FENCE)) == TP_STATUS_USER;
+}
+
+/* Has the reader come round to what is lent, and cannot go on? */
+static inline bool accel_ring_is_fenced(const struct accel_ring *r)
+{
+	return accel_load_relaxed(&accel_ring_block(r, r->block_idx)->block_status) &
+	       ACCEL_RING_FENCE;
 }
 
 /* Make sure that a packet can be taken: gives back a finished block and opens the next that the
@@ -68,10 +104,10 @@ static inline bool accel_ring_open(struct accel_ring *r)
 	while (r->n_left == 0) {
 		if (r->is_open)
 			accel_ring_give_back(r);
+		if (ACCEL_UNLIKELY(r->lender != NULL))
+			accel_lend_make_way(r);
 		block = accel_ring_block(r, r->block_idx);
-		/* Acquire: once TP_STATUS_USER is seen the packets are complete. Pairs with the
-		 * kernel's write of block_status in prb_flush_block(). */
-		if (!(accel_load_acquire(&block->block_status) & TP_STATUS_USER))
+		if (!accel_ring_is_ready(block))
 			return false;
 		r->is_open = true;
 		r->n_left = block->num_pkts;
