@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""libpcap's own test programs, three times each: on the system's libpcap, on the same device with
-us in front (where nothing may differ), and on our AF_PACKET engine (where only what is in the table
-below may).
+"""libpcap's own test programs, four times each: on the system's libpcap, on the same device with
+us in front (where nothing may differ), and on our AF_PACKET and AF_XDP engines (where only what is in the
+tables below may).
 
 Each program is its one C file, compiled against the installed library when the test runs."""
 
@@ -33,7 +33,8 @@ WAITS_FOR_INPUT = (
     '#include <stdio.h>\n#include <unistd.h>\n#define sleep(n) (getchar(), 0)\n#include "{}"\n'
 )
 
-MODES = ["preload", "afpacket"]
+ENGINES = ["afpacket", "xdp"]
+MODES = ["preload", *ENGINES]
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,12 @@ def device_and_env(wire, preload):
             return wire.device, {}
         if mode == "preload":
             return wire.device, preload
-        aliases = ",".join(f"{i}=afpacket:{i}" for i in ("lo", wire.device))
-        return f"afpacket:{wire.device}", {**preload, "PCAP_ACCEL_MAP": aliases}
+        # XDP is not for lo.
+        devices = ["lo", wire.device] if mode == "afpacket" else [wire.device]
+        aliases = ",".join(f"{i}={mode}:{i}" for i in devices)
+        # The device has an address, which XDP would refuse.
+        env = {"PCAP_ACCEL_MAP": aliases, "PCAP_ACCEL_DIVERT": "force"}
+        return f"{mode}:{wire.device}", {**preload, **env}
 
     return choose
 
@@ -138,7 +143,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", ["preload", "afpacket", pytest.param("xdp", marks=pytest.mark.full)]
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_ends_as_on_stock(wire, programs, device_and_env, case, mode):
     """Exit status and both streams are those of stock, with the engine's prefix left out of names;
@@ -149,12 +156,12 @@ def test_ends_as_on_stock(wire, programs, device_and_env, case, mode):
         prefix = device[: -len(wire.device)]
         words = [w.replace("DEV", device).replace("PREFIX", prefix) for w in case.argv[1:]]
         status, out, err = wire.run(programs[case.argv[0]], *words, env=env)
-        return status, (out + err).replace("afpacket:", "")
+        return status, re.sub("(afpacket|xdp):", "", out + err)
 
     stock_status, stock_text = outcome("stock")
     status, text = outcome(mode)
     assert status == stock_status
-    if mode == "afpacket" and case.on_purpose:
+    if mode in ENGINES and case.on_purpose:
         assert re.fullmatch(case.on_purpose[0], text), text
         assert text != stock_text, "no longer different: the row can go"
     else:
@@ -203,7 +210,7 @@ def test_capturetest(wire, programs, device_and_env, how, mode):
             wire.send(20, first=sent - 20)
             assert program.until(dispatched(sent)), counted(program.lines)
         program.process.send_signal(signal.SIGINT)
-        if how == "non-blocking" and mode != "afpacket":
+        if how == "non-blocking" and mode not in ENGINES:
             # Stock looks at the flag only when a packet is there; the engine does at once.
             wire.send(1)
         status, lines = program.end()

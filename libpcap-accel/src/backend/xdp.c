@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LINK_EN10MB    1
+#define LINK_DOCSIS    143
 #define DEFAULT_FRAMES 16384u /* of 2 KiB: 10 ms at 1.6 million packets a second */
 #define MIN_FRAMES     64u
 #define MAX_FRAMES     (1u << 20)
@@ -206,10 +207,11 @@ static int xdp_set_direction(void *st, int direction, struct accel_err *err)
 			  x->rq.name, x->devices[0].link.name);
 }
 
+/* libpcap offers DOCSIS for every Ethernet interface: the same bytes under another name. */
 static int xdp_set_link_type(void *st, int link_type)
 {
 	(void)st;
-	return link_type == LINK_EN10MB ? 0 : -EOPNOTSUPP;
+	return link_type == LINK_EN10MB || link_type == LINK_DOCSIS ? 0 : -EOPNOTSUPP;
 }
 
 /* Through the first device's first queue. The kernel takes some frames a call. */
