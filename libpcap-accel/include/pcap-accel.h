@@ -5,8 +5,9 @@
  * capture. To link with the library take the flags of `pkg-config --libs libpcap-accel`: its soname
  * is libpcap's, so a plain -lpcap-accel would have the loader take the system's libpcap.
  *
- * Threads: as for libpcap, one thread a handle, but pcap_accel_stats() may be called from any
- * thread and from a signal handler, and what is lent may be given back by any thread. */
+ * Threads: as for libpcap, one thread a handle, but pcap_accel_stats() and pcap_accel_list_queues()
+ * may be called from any thread and from a signal handler, and what is lent may be given back by
+ * any thread. */
 #ifndef PCAP_ACCEL_H
 #define PCAP_ACCEL_H
 
@@ -45,6 +46,28 @@ struct pcap_accel_stat {
  * PCAP_ERROR (-1) on a handle of the system's libpcap or for a size that is too small; neither has
  * a text, because a signal handler may ask. Async-signal-safe. */
 int pcap_accel_stats(struct pcap *p, struct pcap_accel_stat *st);
+
+/* One receive queue of a handle of the engine xdp. */
+struct pcap_accel_queue {
+	char device[16];
+	uint32_t queue;	      /* as the driver counts: from 0 */
+	uint32_t native;      /* 1: the XDP program runs in the driver */
+	uint32_t zero_copy;   /* 1: the driver writes into the ring's frames itself */
+	uint32_t n_frames;    /* packets that its ring holds */
+	uint32_t n_waiting;   /* packets in it now */
+	uint32_t n_tx_frames; /* frames to send that it holds; 0: nothing is sent through it */
+	uint64_t delivered;   /* packets handed to the program */
+	uint64_t no_frame;    /* lost: no frame was free, or the packet was too long for one */
+	uint64_t ring_full;   /* lost: the program was too slow for its ring */
+	uint64_t invalid;     /* frames to send that the kernel refused */
+	uint64_t reserved[4]; /* 0 */
+};
+
+/* The queues of an activated handle, in the order of its devices; at most n are written. How many
+ * there are, which does not change: 0 where the engine has one ring for all queues.
+ * PCAP_ERROR_NOT_ACTIVATED (-3), PCAP_ERROR (-1) on a handle of the system's libpcap; neither has a
+ * text. Async-signal-safe. */
+int pcap_accel_list_queues(struct pcap *p, struct pcap_accel_queue *queues, size_t n);
 
 /* ---- many packets a call ---- */
 

@@ -26,6 +26,7 @@
 #define JUMBO	9000
 #define WAIT_MS 5000
 #define SEEN	256
+#define BUFFER	(8u << 20) /* of all queues together */
 
 static unsigned ours, theirs; /* the pair; 0: there is none */
 
@@ -107,7 +108,7 @@ static int try_open(struct capture *c, const char *name)
 				       .set = &c->set,
 				       .link_type = 1,
 				       .snaplen = 262144,
-				       .buffer_len = 2 << 20,
+				       .buffer_len = BUFFER,
 				       .promisc = true,
 				       .stop = &c->stop};
 	c->st = calloc(1, (BE)->state_size);
@@ -195,8 +196,8 @@ static void expect_description(const struct capture *c, unsigned n_queues)
 	bool has_tags = accel_bpf_kfunc_ids(ids) == 0;
 	char text[256], want[256];
 
-	snprintf(want, sizeof(want), "native XDP, copied, %u queues of 1024 frames of 2048 bytes%s",
-		 n_queues, has_tags ? ", tags from the device" : "");
+	snprintf(want, sizeof(want), "native XDP, copied, %u queues of %u frames of 2048 bytes%s",
+		 n_queues, BUFFER / 2048 / n_queues, has_tags ? ", tags from the device" : "");
 	(BE)->describe(c->st, text, sizeof(text));
 	assert_string_equal(text, want);
 }

@@ -232,18 +232,6 @@ def test_inject(port):
     assert other.seen == set(range(1000000, 1000010))
 
 
-@pytest.mark.parametrize("direction, text", [("out", "XDP sees no sent packets"), ("in", None)])
-def test_direction(port, direction, text):
-    """Received packets only; who wants sent ones is told where they are to be had."""
-    capture = port.capture("xdp:eth0", "-f", "udp", "-d", direction, ready=not text)
-    if not text:
-        port.send("peer0", "-n", 100, "-r", RATE)
-        every(capture.stop(), port, 100)
-        return
-    _, out, err = finish(capture.process)
-    assert text in out + err
-
-
 @pytest.mark.parametrize(
     "option, why", [("", "it has the address 10.77.0.1"), (",zc=require", "no zero copy")]
 )

@@ -4,9 +4,11 @@
  * What only the real library knows is asked of the handle's model.
  *
  * Source: the pages named like the functions.
- * Threads: the handle's; pcap_stats() and pcap_accel_stats() any, and signal handlers. */
+ * Threads: the handle's; pcap_stats(), pcap_accel_stats() and pcap_accel_list_queues() any, and
+ * signal handlers. */
 #include "api/ours.h"
 
+#include <errno.h>
 #include <pcap-accel.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,4 +183,46 @@ int pcap_accel_stats(struct pcap *p, struct pcap_accel_stat *st)
 	full.inject_failed = now.inject_failed;
 	memcpy(st, &full, ACCEL_MIN(st->size, sizeof(full)));
 	return 0;
+}
+
+static struct pcap_accel_queue show_queue(const struct accel_queue_stats *q)
+{
+	struct pcap_accel_queue shown = {
+		.queue = q->queue,
+		.native = q->is_native,
+		.zero_copy = q->is_zero_copy,
+		.n_frames = q->ring_len,
+		.n_waiting = q->ring_used,
+		.n_tx_frames = q->n_tx_frames,
+		.delivered = q->received - q->dropped - q->ring_full,
+		.no_frame = q->dropped,
+		.ring_full = q->ring_full,
+		.invalid = q->invalid,
+	};
+
+	memcpy(shown.device, q->ifname, sizeof(shown.device));
+	return shown;
+}
+
+int pcap_accel_list_queues(struct pcap *p, struct pcap_accel_queue *queues, size_t n)
+{
+	struct accel_handle *h = accel_ours(p);
+	struct accel_queue_stats now;
+	int saved_errno = errno;
+	unsigned n_queues;
+
+	if (!h)
+		return PCAP_ERROR;
+	if (!h->is_active)
+		return PCAP_ERROR_NOT_ACTIVATED;
+	if (!h->be->queue_stats)
+		return 0;
+	n_queues = h->be->queue_stats(h->st, 0, NULL, 0);
+	/* One at a time: the stack of a signal handler may be small. */
+	for (unsigned i = 0; i < n_queues && i < n; i++) {
+		h->be->queue_stats(h->st, i, &now, 1);
+		queues[i] = show_queue(&now);
+	}
+	errno = saved_errno;
+	return (int)n_queues;
 }

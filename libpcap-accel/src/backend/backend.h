@@ -88,6 +88,9 @@ struct accel_queue_stats {
 	uint32_t queue;
 	uint32_t ring_used, ring_len;	       /* packets that wait, and how many may */
 	uint64_t received, dropped, ring_full; /* received: the two kinds of losses included */
+	uint64_t invalid;		       /* frames to send that the kernel refused */
+	uint32_t n_tx_frames;		       /* to send, that it holds */
+	bool is_native, is_zero_copy;
 };
 
 struct accel_backend {
@@ -149,9 +152,10 @@ struct accel_backend {
 	/* Cumulative since open(). Any thread; async-signal-safe. */
 	void (*stats)(void *st, struct accel_stats *out);
 
-	/* The same of each queue: at most n rows are written; how many there are. NULL: the engine
-	 * does not know queues. */
-	unsigned (*queue_stats)(void *st, struct accel_queue_stats *out, unsigned n);
+	/* The same of each queue from the first-th on: at most n rows are written; how many there
+	 * are in all. NULL: the engine does not know queues. */
+	unsigned (*queue_stats)(void *st, unsigned first, struct accel_queue_stats *out,
+				unsigned n);
 
 	/* How full the memory is that the kernel fills and read() empties: *n_used of *n_all
 	 * blocks or packets. */

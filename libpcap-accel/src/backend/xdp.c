@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINK_EN10MB    1
-#define LINK_DOCSIS    143
-#define DEFAULT_FRAMES 16384u /* of 2 KiB: 10 ms at 1.6 million packets a second */
-#define MIN_FRAMES     64u
-#define MAX_FRAMES     (1u << 20)
-#define SEND_TRIES     100
-
-/* Words of the option table, by index. */
-enum { DIVERT_FORCE = 1, REST_DROP = 1, ATTACH_NATIVE = 1, ATTACH_GENERIC = 2 };
+#define LINK_EN10MB 1
+#define LINK_DOCSIS 143
+#define SEND_TRIES  100
 
 static int check_list(const struct accel_request *rq, struct accel_err *err)
 {
@@ -34,6 +29,11 @@ static int check_list(const struct accel_request *rq, struct accel_err *err)
 	if (dev->n_ifaces == 0)
 		return accel_fail(err, -EINVAL, "%s: names no interface (would be: xdp:eth0)",
 				  rq->name);
+	if (accel_rq_given(rq, ACCEL_OPT_GROUP))
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: XDP has one program an interface and one socket a queue, "
+				  "so no group can share them (would be: pfq:%s)",
+				  rq->name, dev->ifaces[0].name);
 	if (dev->pairs)
 		return accel_fail(err, -EINVAL,
 				  "%s: pairs are for forwarding, which xdp does not do (separate "
@@ -70,44 +70,6 @@ static int xdp_resolve(const struct accel_request *rq, char model[ACCEL_IFNAME_L
 	return r;
 }
 
-static uint32_t power_of_2_below(uint64_t n)
-{
-	uint32_t p = MIN_FRAMES;
-
-	while (p < MAX_FRAMES && (uint64_t)p * 2 <= n)
-		p *= 2;
-	return p;
-}
-
-/* Frames of a socket: what was asked for in packets, else in bytes. */
-void xdp_read_options(struct xdp *x)
-{
-	const struct accel_request *rq = &x->rq;
-	bool by_slots = accel_rq_given(rq, ACCEL_OPT_RX_SLOTS) && !rq->buffer_must_fit;
-	uint64_t attach = accel_rq_value(rq, ACCEL_OPT_ATTACH)->num;
-
-	x->opt = (struct xdp_choices){
-		.force = accel_rq_value(rq, ACCEL_OPT_DIVERT)->num == DIVERT_FORCE,
-		.rest = accel_rq_value(rq, ACCEL_OPT_REST)->num == REST_DROP ? ACCEL_XDP_DROP
-									     : ACCEL_XDP_PASS,
-		.try_native = attach != ATTACH_GENERIC,
-		.try_generic = attach != ATTACH_NATIVE,
-		.zc = (enum accel_xsk_zc)accel_rq_value(rq, ACCEL_OPT_ZC)->num,
-		.frame_len = accel_rq_given(rq, ACCEL_OPT_FRAME_SIZE)
-				     ? (uint32_t)accel_rq_value(rq, ACCEL_OPT_FRAME_SIZE)->num
-				     : 0,
-		.n_frames = DEFAULT_FRAMES,
-		.n_must_fit = rq->buffer_must_fit || by_slots,
-		.n_tx_frames = power_of_2_below(
-			ACCEL_MIN(accel_rq_value(rq, ACCEL_OPT_TX_SLOTS)->num, 2048u)),
-	};
-	if (by_slots)
-		x->opt.n_frames = power_of_2_below(accel_rq_value(rq, ACCEL_OPT_RX_SLOTS)->num);
-	else if (rq->buffer_len)
-		x->opt.n_frames = power_of_2_below(rq->buffer_len /
-						   (x->opt.frame_len ? x->opt.frame_len : 2048));
-}
-
 static void set_vlans(struct xdp *x)
 {
 	const struct accel_value *v = accel_rq_value(&x->rq, ACCEL_OPT_VLAN);
@@ -122,15 +84,17 @@ static void set_vlans(struct xdp *x)
 /* One descriptor that is readable when one of the sockets is. */
 static int make_epoll(struct xdp *x)
 {
+	struct epoll_event event = {.events = EPOLLIN};
+
 	x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (x->epoll_fd < 0)
 		return -errno;
-	for (unsigned i = 0; i < x->n_sockets; i++) {
-		struct epoll_event event = {.events = EPOLLIN};
-
+	for (unsigned i = 0; i < x->n_sockets; i++)
 		if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->sockets[i].xsk.fd, &event) < 0)
 			return -errno;
-	}
+	for (unsigned i = 0; x->opt.taps && i < x->n_devices; i++)
+		if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->devices[i].tap.ring_fd, &event) < 0)
+			return -errno;
 	return 0;
 }
 
@@ -144,9 +108,22 @@ static void xdp_close(void *st)
 	if (x->epoll_fd >= 0)
 		close(x->epoll_fd);
 	accel_psock_close(&x->side);
+	xdp_sent_close(x);
 	free(x->sockets);
 	free(x->filter);
 	free(x->whole);
+}
+
+/* "What is there now" must end under full load. */
+static int most_a_read(const struct xdp *x)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		n += x->sockets[i].xsk.rx.mask + UINT64_C(1);
+	for (unsigned i = 0; x->opt.taps && i < x->n_devices; i++)
+		n += x->devices[i].tap.mask / XDP_SHORTEST_RECORD;
+	return (int)ACCEL_MIN(n, (uint64_t)INT_MAX);
 }
 
 static int open_steps(struct xdp *x, struct accel_err *err)
@@ -158,6 +135,11 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 			err, -EOPNOTSUPP,
 			"%s: link type %d is not for xdp (would be: an Ethernet interface)",
 			x->rq.name, x->rq.link_type);
+	if (x->opt.taps && x->opt.rest != ACCEL_XDP_PASS)
+		return accel_fail(err, -EINVAL,
+				  "%s: tap=yes copies, the host gets everything (would be: "
+				  "rest=drop without tap)",
+				  x->rq.name);
 	x->sockets = calloc(XDP_MAX_SOCKETS, sizeof(*x->sockets));
 	x->whole = malloc(XDP_MAX_PACKET);
 	if (!x->sockets || !x->whole)
@@ -172,13 +154,18 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 	r = accel_bpf_compose(&x->guard, NULL, 0, x->rq.snaplen, &x->filter, &x->n_filter);
 	if (r < 0)
 		return accel_fail_sys(err, r, "%s: the filter", x->rq.name);
-	for (unsigned i = 0; i < x->rq.dev->n_ifaces; i++) {
+	for (unsigned i = 0; i < x->rq.dev->n_ifaces; i++)
+		if ((r = xdp_device_look(x, i, err)) < 0)
+			return r;
+	for (unsigned i = 0; i < x->n_devices; i++)
 		if ((r = xdp_device_open(x, i, err)) < 0)
 			return r;
-		x->first_drops += accel_link_drops(x->devices[i].link.name);
-	}
-	r = make_epoll(x);
-	return r < 0 ? accel_fail_sys(err, r, "%s: epoll", x->rq.name) : 0;
+	xdp_plan_naps(x);
+	x->has_copies = x->opt.taps;
+	x->most_a_read = most_a_read(x);
+	if ((r = make_epoll(x)) < 0)
+		return accel_fail_sys(err, r, "%s: epoll", x->rq.name);
+	return xdp_turn(x, x->direction, err);
 }
 
 static int xdp_open(void *st, const struct accel_request *rq, struct accel_err *err)
@@ -196,15 +183,23 @@ static int xdp_open(void *st, const struct accel_request *rq, struct accel_err *
 	return r;
 }
 
-/* XDP sees what arrives. */
 static int xdp_set_direction(void *st, int direction, struct accel_err *err)
 {
-	const struct xdp *x = st;
+	struct xdp *x = st;
 
-	if (direction != ACCEL_DIR_OUT)
+	if (accel_rq_given(&x->rq, ACCEL_OPT_DIRECTION))
 		return 0;
-	return accel_fail(err, -EOPNOTSUPP, "%s: XDP sees no sent packets (would be: afpacket:%s)",
-			  x->rq.name, x->devices[0].link.name);
+	return xdp_turn(x, (enum accel_direction)direction, err);
+}
+
+/* For sent packets too. */
+static int set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err)
+{
+	int r = xdp_set_filter(st, insns, n, err);
+
+	if (r == 0)
+		xdp_sent_set_filter(st, insns, n);
+	return r;
 }
 
 /* libpcap offers DOCSIS for every Ethernet interface: the same bytes under another name. */
@@ -214,14 +209,26 @@ static int xdp_set_link_type(void *st, int link_type)
 	return link_type == LINK_EN10MB || link_type == LINK_DOCSIS ? 0 : -EOPNOTSUPP;
 }
 
-/* Through the first device's first queue. The kernel takes some frames a call. */
+/* Through the first device's first queue, whose driver takes some frames a call; a tap has no
+ * queue. */
+static int send_frame(struct xdp *x, const void *frame, size_t len)
+{
+	int r = -ENOBUFS;
+
+	if (x->n_sockets == 0) {
+		r = accel_psock_send(&x->side, x->devices[0].link.ifindex, frame, len);
+		return r < 0 ? r : 0;
+	}
+	for (unsigned i = 0; r == -ENOBUFS && i < SEND_TRIES; i++)
+		r = accel_xsk_send(&x->sockets[0].xsk, frame, len);
+	return r;
+}
+
 static int xdp_inject(void *st, const void *frame, size_t len, struct accel_err *err)
 {
 	struct xdp *x = st;
-	int r = -ENOBUFS;
+	int r = send_frame(x, frame, len);
 
-	for (unsigned i = 0; r == -ENOBUFS && i < SEND_TRIES; i++)
-		r = accel_xsk_send(&x->sockets[0].xsk, frame, len);
 	if (r < 0) {
 		__atomic_fetch_add(&x->n_send_failed, 1, __ATOMIC_RELAXED);
 		return accel_fail_sys(err, r, "send");
@@ -230,80 +237,13 @@ static int xdp_inject(void *st, const void *frame, size_t len, struct accel_err 
 	return (int)len;
 }
 
-/* As with packet sockets, what was lost counts as received. */
-static void xdp_stats(void *st, struct accel_stats *out)
-{
-	struct xdp *x = st;
-	uint64_t delivered = accel_load_relaxed(&x->n_delivered), dropped = 0, drops = 0;
-
-	for (unsigned i = 0; i < x->n_sockets; i++) {
-		struct accel_xsk_counts counts;
-
-		if (accel_xsk_count(&x->sockets[i].xsk, &counts) == 0)
-			dropped += counts.dropped + counts.ring_full;
-	}
-	for (unsigned i = 0; i < x->n_devices; i++)
-		drops += accel_link_drops(x->devices[i].link.name);
-	*out = (struct accel_stats){
-		.received = delivered + dropped,
-		.dropped = dropped,
-		.if_dropped = drops > x->first_drops ? drops - x->first_drops : 0,
-		.delivered = delivered,
-		.delivered_len = accel_load_relaxed(&x->delivered_len),
-		.injected = accel_load_relaxed(&x->n_sent),
-		.inject_failed = accel_load_relaxed(&x->n_send_failed),
-	};
-}
-
-/* Packets that wait in the receive ring; asked on any thread, so the reader's own copy of the
- * kernel's index is of no use. */
-static uint32_t waiting(const struct xdp_socket *s)
-{
-	uint32_t n =
-		accel_load_relaxed(s->xsk.rx.producer) - accel_load_relaxed(s->xsk.rx.consumer);
-
-	return ACCEL_MIN(n, s->xsk.rx.mask + 1);
-}
-
-static unsigned xdp_queue_stats(void *st, struct accel_queue_stats *out, unsigned n)
-{
-	const struct xdp *x = st;
-
-	for (unsigned i = 0; i < ACCEL_MIN(n, x->n_sockets); i++) {
-		const struct xdp_socket *s = &x->sockets[i];
-		struct accel_xsk_counts c = {0};
-
-		accel_xsk_count(&s->xsk, &c);
-		out[i] = (struct accel_queue_stats){
-			.queue = s->queue,
-			.ring_used = waiting(s),
-			.ring_len = s->xsk.rx.mask + 1,
-			.received = accel_load_relaxed(&s->n_taken) + c.dropped + c.ring_full,
-			.dropped = c.dropped,
-			.ring_full = c.ring_full,
-		};
-		memcpy(out[i].ifname, x->devices[s->device].link.name, sizeof(out[i].ifname));
-	}
-	return x->n_sockets;
-}
-
-static void xdp_ring_fill(void *st, uint32_t *n_used, uint32_t *n_all)
-{
-	const struct xdp *x = st;
-
-	*n_used = 0;
-	*n_all = 0;
-	for (unsigned i = 0; i < x->n_sockets; i++) {
-		*n_used += waiting(&x->sockets[i]);
-		*n_all += x->sockets[i].xsk.rx.mask + 1;
-	}
-}
-
 static int xdp_poll_fd(void *st)
 {
 	struct xdp *x = st;
 
 	xdp_arm(x);
+	x->is_watched = true;
+	xdp_tap_set_wakeups(x, ACCEL_TAP_WAKES);
 	return x->epoll_fd;
 }
 
@@ -311,7 +251,7 @@ static int xdp_sock_fd(void *st)
 {
 	const struct xdp *x = st;
 
-	return x->sockets[0].xsk.fd;
+	return x->n_sockets ? x->sockets[0].xsk.fd : x->side.fd;
 }
 
 static int xdp_required_timeout_ms(void *st)
@@ -326,11 +266,19 @@ static int xdp_describe(void *st, char *out, size_t len)
 	const struct xdp_device *d = &x->devices[0];
 	const struct accel_xsk *xsk = &x->sockets[0].xsk;
 
-	return snprintf(out, len, "%s XDP, %s, %u queue%s of %u frames of %u bytes%s",
+	if (x->opt.taps)
+		return snprintf(out, len, "%s XDP, tapped, %u ring%s of %u KiB%s%s",
+				d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
+				x->n_devices, x->n_devices == 1 ? "" : "s",
+				(unsigned)((d->tap.mask + 1) >> 10),
+				d->asks_vlan ? ", tags from the device" : "",
+				x->sent.is_open ? ", sent packets" : "");
+	return snprintf(out, len, "%s XDP, %s, %u queue%s of %u frames of %u bytes%s%s",
 			d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
 			xsk->is_zero_copy ? "zero copy" : "copied", x->n_sockets,
 			x->n_sockets == 1 ? "" : "s", xsk->rx.mask + 1, xsk->frame_len,
-			d->asks_vlan ? ", tags from the device" : "");
+			d->asks_vlan ? ", tags from the device" : "",
+			x->sent.is_open ? ", sent packets" : "");
 }
 
 const struct accel_backend accel_backend_xdp = {
@@ -343,7 +291,7 @@ const struct accel_backend accel_backend_xdp = {
 	.read = xdp_read,
 	.next = xdp_next,
 	.wait = xdp_wait,
-	.set_filter = xdp_set_filter,
+	.set_filter = set_filter,
 	.set_direction = xdp_set_direction,
 	.set_link_type = xdp_set_link_type,
 	.inject = xdp_inject,

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xdp.h - the state of the AF_XDP engine, shared by its files:
  *   xdp.c         open, close, the ops table
+ *   xdp_plan.c    what was chosen, and how the queues share it
  *   xdp_device.c  one device: who lives there, its sockets, its program
  *   xdp_filter.c  which program runs, and since when
  *   xdp_read.c    from descriptors to packets, in order of time
+ *   xdp_tap.c     packets that were copied instead of taken
+ *   xdp_sent.c    packets that the host sends
+ *   xdp_stats.c   what is counted
  *   xdp_wait.c    sleeping
  *
  * XDP takes packets from the host. So a device that the host lives on is refused, nothing is taken
@@ -15,38 +19,63 @@
 #define ACCEL_XDP_H
 
 #include "backend/backend.h"
+#include "backend/reader.h"
 #include "bpf/cbpf.h"
 #include "bpf/xdp_prog.h"
 #include "kern/bpf_sys.h"
 #include "kern/host.h"
 #include "kern/link.h"
 #include "kern/psock.h"
+#include "kern/tap.h"
 #include "kern/xsk.h"
 
-#define XDP_MAX_SOCKETS 128
-#define XDP_MAX_PACKET	(72 * 1024) /* a packet of several buffers, put together */
+#define XDP_MAX_SOCKETS	    128
+#define XDP_MAX_PACKET	    (72 * 1024) /* a packet of several buffers, put together */
+#define XDP_LINK_LEN	    22u		/* header and two tags */
+#define XDP_SHORTEST_RECORD 40		/* bytes that a packet takes in the ring of a tap */
+#define XDP_ADDRS_LEN	    12u		/* what is before a tag */
+#define XDP_TAG_LEN	    4
 
-/* What a person may choose. */
+/* What a person may choose. 0 of a number: what is sensible. */
 struct xdp_choices {
 	bool force;		      /* take packets although the host lives there */
+	bool taps;		      /* take none: copy */
 	enum accel_xdp_verdict rest;  /* of what the filter rejects */
 	bool try_native, try_generic; /* in this order */
 	enum accel_xsk_zc zc;
-	uint32_t frame_len; /* 0: by the MTU */
-	uint32_t n_frames;  /* a socket, a power of two */
+	uint32_t frame_len;
+	/* Of the whole handle: frames, or bytes of them. */
+	uint64_t n_frames, buffer_len;
+	uint64_t memory_len; /* no more bytes than this */
 	bool n_must_fit;
-	uint32_t n_tx_frames;
+	uint64_t n_tx_frames;
+	uint64_t queue; /* of interfaces that name none, or ACCEL_NONE */
+	uint32_t n_rx_ring, n_fill_ring, n_done_ring;
+	uint32_t batch; /* frames that are given back at a time */
+	uint32_t busy_us, n_busy_packets;
+	bool no_wakeups, huge_pages;
+};
+
+/* The memory of one queue. */
+struct xdp_plan {
+	uint32_t frame_len, n_rx_frames, n_tx_frames;
 };
 
 struct xdp_device {
+	struct accel_iface iface; /* as named, with the queue of the option */
 	struct accel_link link;
 	struct accel_host host;
+	unsigned n_used; /* receive queues in use at activation; 0: unknown */
 	enum accel_xdp_attach attach;
 	bool has_fragments; /* packets may be longer than a frame */
 	bool asks_vlan;	    /* the device tells the tag that it took off */
 	int sockets_fd;	    /* map */
 	int prog_fd, link_fd;
 	unsigned first, n_sockets; /* in xdp.sockets[] */
+	/* tap=yes */
+	struct accel_tap tap;
+	const struct accel_xdp_record *record; /* the next, looked at but not taken; or NULL */
+	uint32_t n_behind;		       /* taken since the kernel was told */
 };
 
 struct xdp_socket {
@@ -61,15 +90,40 @@ struct xdp_socket {
 	uint64_t n_taken;  /* packets, also those that were not for the program; as n_delivered */
 };
 
+/* Packets that the host sends, which XDP does not see: copies, through xdp.side. */
+struct xdp_sent {
+	bool is_open;
+	struct accel_reader reader;
+	struct sock_filter *user; /* the program's filter; owned; NULL = none */
+	unsigned n_user;
+	/* The next packet, looked at but not taken. */
+	bool is_peeked;
+	struct accel_pkthdr hdr; /* with nanoseconds */
+	const unsigned char *data;
+	uint64_t time_ns; /* of the host's clock */
+};
+
+/* Where a packet comes from, and the tag that the device took off. */
+struct xdp_origin {
+	const struct xdp_device *device;
+	uint32_t queue;
+	uint16_t tci, tpid; /* big endian; 0 = no tag */
+};
+
 struct xdp {
 	struct accel_request rq; /* after open() without dev and set */
 	struct xdp_choices opt;
+	enum accel_direction direction;
+	unsigned n_queues; /* of all devices, that were made or named */
 	unsigned n_devices;
 	struct xdp_device devices[ACCEL_MAX_IFACES];
 	unsigned n_sockets;
 	struct xdp_socket *sockets; /* XDP_MAX_SOCKETS; owned */
-	struct accel_psock side;    /* promiscuity; and a descriptor to ask ioctl() through */
+	struct accel_psock
+		side; /* promiscuity, a descriptor to ask ioctl() through, sent packets */
+	struct xdp_sent sent;
 	int epoll_fd;
+	bool is_watched; /* the program sleeps on epoll_fd itself */
 
 	bool is_armed; /* the sockets are in the maps */
 	bool by_helper, has_frags;
@@ -83,6 +137,8 @@ struct xdp {
 	/* Packets until then, by the monotonic clock, may have met another filter. */
 	uint64_t settled_ns;
 
+	bool has_copies;		/* taps, or sent packets */
+	int most_a_read;		/* packets: what the rings hold */
 	struct xdp_socket *lent;	/* whose packet the program has; NULL = nobody's */
 	uint64_t clock_offset_ns;	/* realtime - monotonic */
 	uint8_t *whole;			/* XDP_MAX_PACKET; owned */
@@ -91,12 +147,20 @@ struct xdp {
 	uint64_t n_sent, n_send_failed; /* the same */
 	uint64_t first_drops;
 	bool was_busy;	    /* packets came since the last sleep */
+	uint64_t nap_ns;    /* how long the rings are left alone then; 0: not at all */
 	uint64_t looked_ms; /* when the devices were last looked for */
 };
 
 void xdp_read_options(struct xdp *x);
+uint32_t xdp_frame_len(const struct xdp *x, unsigned mtu);
+unsigned xdp_count_queues(const struct xdp_device *d);
 
-/* Everything about device i, from its name on; xdp_device_close() is right in every state. */
+/* The share of each queue of the device; after all devices have been looked at. */
+struct xdp_plan xdp_plan(const struct xdp *x, const struct xdp_device *d);
+
+/* Look at device i, change nothing; then take it into use. xdp_device_close() is right in every
+ * state. 0 or -errno with a text. */
+int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err);
 int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err);
 void xdp_device_close(struct xdp *x, struct xdp_device *d);
 
@@ -110,9 +174,53 @@ void xdp_disarm(struct xdp *x);
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err);
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user);
 int xdp_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data);
+void xdp_plan_naps(struct xdp *x); /* once, when the sockets are open */
 int xdp_wait(void *st, int timeout_ms, int wake_fd, struct accel_err *err);
+
+void xdp_stats(void *st, struct accel_stats *out);
+unsigned xdp_queue_stats(void *st, unsigned first, struct accel_queue_stats *out, unsigned n);
+void xdp_ring_fill(void *st, uint32_t *n_used, uint32_t *n_all);
 
 /* Is there a packet in some ring? */
 bool xdp_is_ready(struct xdp *x);
+
+/* A filter's verdict on a packet whose tag is still out, as in the program: bytes to keep. `caplen`
+ * of its `len` bytes are there. */
+uint32_t xdp_judge(struct xdp *x, const struct xdp_origin *from, const uint8_t *data,
+		   uint32_t caplen, uint32_t len);
+
+/* Must the reader judge a packet of this time, because the program may have run an older filter, or
+ * none? Packets are asked about in order of time. */
+static inline bool xdp_must_judge(struct xdp *x, uint64_t time_ns)
+{
+	if (x->settled_ns && time_ns > x->settled_ns)
+		x->settled_ns = 0;
+	return x->settled_ns || x->judges_all;
+}
+
+/* Put the tag back; there is room for it in front of the packet. */
+void xdp_insert_tag(uint8_t **data, const struct xdp_origin *from);
+void xdp_set_time(const struct xdp *x, uint64_t time_ns, struct accel_pkthdr *hdr);
+
+/* ---- copies of received packets ---- */
+
+int xdp_tap_open(struct xdp *x, struct xdp_device *d, struct accel_err *err);
+bool xdp_tap_is_ready(const struct xdp *x);
+/* The device with the oldest copy, or NULL; and that copy: false, it is not for the program. */
+struct xdp_device *xdp_tap_oldest(struct xdp *x);
+bool xdp_tap_take(struct xdp *x, struct xdp_device *d, struct accel_pkthdr *hdr, uint8_t **data);
+void xdp_tap_publish(struct xdp *x);
+void xdp_tap_set_wakeups(struct xdp *x, enum accel_tap_wakeups how);
+
+/* ---- sent packets ---- */
+
+/* Begin or stop to capture them, as the direction says, and to take received ones. */
+int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *err);
+/* The program has another filter. Cannot fail: what the kernel does not run, the reader does. */
+void xdp_sent_set_filter(struct xdp *x, const struct sock_filter *insns, unsigned n);
+bool xdp_sent_is_ready(const struct xdp *x);
+bool xdp_sent_peek(struct xdp *x);
+void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data);
+void xdp_sent_close(struct xdp *x);
 
 #endif

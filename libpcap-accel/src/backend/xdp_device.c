@@ -12,10 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SMALL_FRAME 2048u
-#define LARGE_FRAME 4096u
-#define LINK_LEN    22u /* header and two tags */
-
 static int check_host(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	char reason[128];
@@ -29,7 +25,8 @@ static int check_host(struct xdp *x, struct xdp_device *d, struct accel_err *err
 		return accel_fail(err, -EOPNOTSUPP,
 				  "%s: '%s' is no Ethernet interface (would be: afpacket:%s)",
 				  x->rq.name, d->link.name, d->link.name);
-	if (x->opt.force || !accel_host_lives_there(&d->host, reason, sizeof(reason)))
+	if (x->opt.force || x->opt.taps ||
+	    !accel_host_lives_there(&d->host, reason, sizeof(reason)))
 		return 0;
 	return accel_fail(err, -EBUSY,
 			  "%s: would take packets from this host's own '%s': %s (would be: an "
@@ -39,27 +36,27 @@ static int check_host(struct xdp *x, struct xdp_device *d, struct accel_err *err
 
 /* ---- sockets ---- */
 
-static uint32_t frame_len(const struct xdp *x, const struct xdp_device *d)
-{
-	if (x->opt.frame_len)
-		return x->opt.frame_len;
-	return d->link.mtu + LINK_LEN + ACCEL_XSK_HEADROOM <= SMALL_FRAME ? SMALL_FRAME
-									  : LARGE_FRAME;
-}
-
 /* With as many frames as the limit of locked memory lets, unless somebody named their number. */
 static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, struct accel_err *err)
 {
 	struct xdp_socket *s = &x->sockets[x->n_sockets];
+	struct xdp_plan plan = xdp_plan(x, d);
 	struct accel_xsk_request rq = {
 		.name = x->rq.name,
 		.ifindex = d->link.ifindex,
 		.queue = queue,
-		.frame_len = frame_len(x, d),
-		.n_rx_frames = x->opt.n_frames,
-		.n_tx_frames = x->n_sockets == 0 ? x->opt.n_tx_frames : 0,
+		.frame_len = plan.frame_len,
+		.n_rx_frames = plan.n_rx_frames,
+		.n_tx_frames = x->n_sockets == 0 ? plan.n_tx_frames : 0,
+		.n_rx_ring = x->opt.n_rx_ring,
+		.n_fill_ring = x->opt.n_fill_ring,
+		.n_done_ring = x->opt.n_done_ring,
 		.zc = x->opt.zc,
 		.has_fragments = d->has_fragments,
+		.huge_pages = x->opt.huge_pages,
+		.no_wakeups = x->opt.no_wakeups,
+		.busy_us = x->opt.busy_us,
+		.n_busy_packets = x->opt.n_busy_packets,
 	};
 	int r;
 
@@ -79,9 +76,10 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 	return 0;
 }
 
-static int open_named_queues(struct xdp *x, struct xdp_device *d, const struct accel_iface *iface,
-			     struct accel_err *err)
+static int open_named_queues(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
+	const struct accel_iface *iface = &d->iface;
+
 	for (unsigned i = 0; i < iface->n_queues; i++)
 		for (uint32_t q = iface->queues[i].first; q <= iface->queues[i].last; q++) {
 			int r = open_socket(x, d, q, err);
@@ -93,12 +91,11 @@ static int open_named_queues(struct xdp *x, struct xdp_device *d, const struct a
 }
 
 /* More queues may have been made than are in use: the kernel refuses the first that is not. */
-static int open_sockets(struct xdp *x, struct xdp_device *d, const struct accel_iface *iface,
-			struct accel_err *err)
+static int open_sockets(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	d->first = x->n_sockets;
-	if (iface->n_queues)
-		return open_named_queues(x, d, iface, err);
+	if (d->iface.n_queues)
+		return open_named_queues(x, d, err);
 	for (uint32_t q = 0; q < d->host.n_rx_queues; q++) {
 		int r = open_socket(x, d, q, err);
 
@@ -187,30 +184,48 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 	return x->opt.try_generic && r != -EBUSY ? try_attach(x, d, err) : r;
 }
 
-int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
+int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err)
 {
-	const struct accel_iface *iface = &x->rq.dev->ifaces[i];
 	struct xdp_device *d = &x->devices[i];
 	int r;
 
 	d->sockets_fd = d->prog_fd = d->link_fd = -1;
+	d->tap = ACCEL_TAP_NONE;
 	x->n_devices = i + 1;
-	if ((r = accel_link_get(x->side.fd, iface->name, &d->link, err)) < 0)
+	d->iface = x->rq.dev->ifaces[i];
+	if (d->iface.n_queues == 0 && x->opt.queue != ACCEL_NONE) {
+		d->iface.n_queues = 1;
+		d->iface.queues[0].first = d->iface.queues[0].last = (uint16_t)x->opt.queue;
+	}
+	if ((r = accel_link_get(x->side.fd, d->iface.name, &d->link, err)) < 0)
 		return r;
 	if (!d->link.is_up)
 		return accel_fail(err, -ENETDOWN, "%s: That device is not up (ip link set %s up)",
 				  d->link.name, d->link.name);
-	if ((r = accel_host_look(iface->name, d->link.ifindex, &d->host, err)) < 0 ||
+	if ((r = accel_host_look(d->iface.name, d->link.ifindex, &d->host, err)) < 0 ||
 	    (r = check_host(x, d, err)) < 0)
 		return r;
-	d->has_fragments =
-		x->has_frags && d->link.mtu + LINK_LEN + ACCEL_XSK_HEADROOM > frame_len(x, d);
+	d->n_used = accel_link_queues(x->side.fd, d->link.name);
+	x->n_queues += xdp_count_queues(d);
+	x->first_drops += accel_link_drops(d->link.name);
+	return 0;
+}
+
+int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
+{
+	struct xdp_device *d = &x->devices[i];
+	uint32_t room = xdp_frame_len(x, d->link.mtu) - ACCEL_XSK_HEADROOM;
+	int r;
+
+	d->has_fragments = x->has_frags && d->link.mtu + XDP_LINK_LEN > room;
 	d->sockets_fd = accel_bpf_map_open(x->rq.name, ACCEL_MAP_SOCKETS,
 					   ACCEL_MAX(map_len(x, d), 256u), err);
 	if (d->sockets_fd < 0)
 		return d->sockets_fd;
+	if (x->opt.taps && (r = xdp_tap_open(x, d, err)) < 0)
+		return r;
 	/* Before the sockets: a driver may rebuild its queues for a program. */
-	if ((r = attach(x, d, err)) < 0 || (r = open_sockets(x, d, iface, err)) < 0)
+	if ((r = attach(x, d, err)) < 0 || (!x->opt.taps && (r = open_sockets(x, d, err)) < 0))
 		return r;
 	if (!x->rq.promisc)
 		return 0;
@@ -231,6 +246,7 @@ void xdp_device_close(struct xdp *x, struct xdp_device *d)
 	close_fd(&d->link_fd);
 	close_fd(&d->prog_fd);
 	close_fd(&d->sockets_fd);
+	accel_tap_close(&d->tap);
 	for (unsigned i = 0; i < d->n_sockets; i++)
 		accel_xsk_close(&x->sockets[d->first + i].xsk);
 	d->n_sockets = 0;

@@ -33,7 +33,7 @@ static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct acc
 	int r;
 
 	*keep = NULL;
-	if (!x->opt.force)
+	if (!x->opt.force || x->opt.taps)
 		return 0;
 	r = accel_xdp_keep_rules(&d->host.local, keep, &spec->n_keep);
 	spec->keep = *keep;
@@ -42,7 +42,10 @@ static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct acc
 
 int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err)
 {
-	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd};
+	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd,
+					   [ACCEL_MAP_RING] = d->tap.ring_fd,
+					   [ACCEL_MAP_CONTROL] = d->tap.control_fd,
+					   [ACCEL_MAP_LOST] = d->tap.lost_fd};
 	struct accel_ebpf_prog prog = {0};
 	struct accel_bpf_load load = {.name = x->rq.name,
 				      .prog = &prog,
@@ -53,7 +56,8 @@ int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err
 				      .ifindex = d->asks_vlan ? d->link.ifindex : 0};
 	struct accel_xdp_spec spec = {.filter = x->filter,
 				      .n_filter = x->n_filter,
-				      .action = ACCEL_XDP_DIVERT,
+				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
+				      .snaplen = ACCEL_MIN(x->rq.snaplen, ACCEL_XDP_MAX_TAP),
 				      .rest = x->is_armed ? x->opt.rest : ACCEL_XDP_PASS,
 				      .clock = ACCEL_XDP_CLOCK_MONOTONIC,
 				      .asks_vlan = d->asks_vlan,
@@ -105,7 +109,7 @@ static int replace_programs(struct xdp *x, struct accel_err *err)
 /* Where packets that nobody matches are dropped, that begins now too. */
 void xdp_arm(struct xdp *x)
 {
-	if (x->is_armed)
+	if (x->is_armed || x->direction == ACCEL_DIR_OUT)
 		return;
 	x->is_armed = true;
 	for (unsigned i = 0; i < x->n_devices; i++) {
@@ -159,11 +163,11 @@ static bool is_same(const struct xdp *x, const struct sock_filter *insns, unsign
 }
 
 /* Programs that drop their privileges do so before they set their filter, and the kernel takes no
- * new program then. Where the host gets nothing anyway, the present one may go on taking more than
- * the filter wants: the reader judges. */
+ * new program then. Where the host gets nothing anyway, or everything, the present one may go on
+ * taking or copying more than the filter wants: the reader judges. */
 static int filter_ourselves(struct xdp *x, struct accel_err *err)
 {
-	if (x->opt.rest != ACCEL_XDP_DROP || x->has_filtered)
+	if ((x->opt.rest != ACCEL_XDP_DROP && !x->opt.taps) || x->has_filtered)
 		return accel_fail(err, -EPERM,
 				  "%s: this process has given up the privileges that a new XDP "
 				  "program takes (keep CAP_BPF and CAP_NET_ADMIN, as tcpdump -Z "

@@ -16,8 +16,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TAG_LEN	      4
-#define SUBMIT_EVERY  64 /* frames */
 #define CLOCK_GOOD_NS 1000
 #define CLOCK_TRY_NS  100000
 
@@ -51,6 +49,8 @@ static void set_clock(struct xdp *x)
 
 bool xdp_is_ready(struct xdp *x)
 {
+	if (xdp_tap_is_ready(x) || xdp_sent_is_ready(x))
+		return true;
 	for (unsigned i = 0; i < x->n_sockets; i++)
 		if (accel_xsk_ready(&x->sockets[i].xsk))
 			return true;
@@ -68,17 +68,18 @@ static void submit_all(struct xdp *x)
 {
 	for (unsigned i = 0; i < x->n_sockets; i++)
 		submit(&x->sockets[i]);
+	xdp_tap_publish(x);
 }
 
 /* The frames of the packet at the socket's place are done with. */
-static void give_back(struct xdp_socket *s)
+static void give_back(struct xdp *x, struct xdp_socket *s)
 {
 	for (uint32_t i = 0; i < s->n_descs; i++)
 		accel_xsk_give_back(&s->xsk, accel_xsk_desc(&s->xsk, i)->addr);
 	accel_xsk_take(&s->xsk, s->n_descs);
 	s->n_behind += s->n_descs;
 	s->is_peeked = false;
-	if (s->n_behind >= SUBMIT_EVERY)
+	if (s->n_behind >= x->opt.batch)
 		submit(s);
 }
 
@@ -88,7 +89,7 @@ static void give_back_lent(struct xdp *x)
 
 	x->lent = NULL;
 	if (s)
-		give_back(s);
+		give_back(x, s);
 }
 
 static struct accel_xdp_meta *meta_of(const struct xdp_socket *s)
@@ -136,13 +137,13 @@ static struct xdp_socket *oldest(struct xdp *x)
 /* A packet of several frames, one behind the other. */
 static uint8_t *put_together(struct xdp *x, const struct xdp_socket *s, uint32_t *len)
 {
-	uint8_t *at = x->whole + TAG_LEN;
+	uint8_t *at = x->whole + XDP_TAG_LEN;
 
 	*len = 0;
 	for (uint32_t i = 0; i < s->n_descs; i++) {
 		const struct xdp_desc *desc = accel_xsk_desc(&s->xsk, i);
 
-		if (*len + desc->len > XDP_MAX_PACKET - TAG_LEN)
+		if (*len + desc->len > XDP_MAX_PACKET - XDP_TAG_LEN)
 			break;
 		memcpy(at + *len, accel_xsk_data(&s->xsk, desc), desc->len);
 		*len += desc->len;
@@ -159,25 +160,47 @@ static uint32_t packet_type(const struct xdp_device *d, const uint8_t *data)
 	return memcmp(data, d->host.mac, ETH_ALEN) ? PACKET_OTHERHOST : PACKET_HOST;
 }
 
-/* A filter's verdict on a packet whose tag is still out, as in the program: bytes to keep. */
-static uint32_t judge(const struct xdp *x, const struct xdp_socket *s, const uint8_t *data,
-		      uint32_t len)
+uint32_t xdp_judge(struct xdp *x, const struct xdp_origin *from, const uint8_t *data,
+		   uint32_t caplen, uint32_t len)
 {
-	const struct accel_xdp_meta *meta = meta_of(s);
-	bool has_tag = meta->magic == ACCEL_XDP_META_MAGIC && meta->tpid;
-	const struct xdp_device *d = &x->devices[s->device];
 	struct accel_bpf_aux aux = {
-		.ifindex = (uint32_t)d->link.ifindex,
-		.pkttype = packet_type(d, data),
-		.queue = s->queue + 1,
+		.ifindex = (uint32_t)from->device->link.ifindex,
+		.pkttype = packet_type(from->device, data),
+		.queue = from->queue + 1,
 		.hatype = 1,
-		.vlan_present = has_tag,
-		.vlan_tci = has_tag ? meta->tci : 0,
-		.vlan_tpid = has_tag ? ntohs(meta->tpid) : 0,
+		.vlan_present = from->tpid != 0,
+		.vlan_tci = from->tci,
+		.vlan_tpid = ntohs(from->tpid),
 		.net_offset = ETH_HLEN,
 	};
 
-	return accel_bpf_run(x->filter, data, len, len, &aux);
+	return accel_bpf_run(x->filter, data, caplen, len, &aux);
+}
+
+void xdp_insert_tag(uint8_t **data, const struct xdp_origin *from)
+{
+	uint16_t tag[2] = {from->tpid, htons(from->tci)};
+
+	memmove(*data - XDP_TAG_LEN, *data, XDP_ADDRS_LEN);
+	*data -= XDP_TAG_LEN;
+	memcpy(*data + XDP_ADDRS_LEN, tag, sizeof(tag));
+}
+
+void xdp_set_time(const struct xdp *x, uint64_t time_ns, struct accel_pkthdr *hdr)
+{
+	uint64_t real_ns = time_ns + x->clock_offset_ns;
+
+	hdr->ts.tv_sec = (time_t)(real_ns / 1000000000u);
+	hdr->ts.tv_usec = (suseconds_t)(real_ns % 1000000000u / (x->rq.nano ? 1 : 1000));
+}
+
+static struct xdp_origin origin_of(const struct xdp *x, const struct xdp_socket *s)
+{
+	const struct accel_xdp_meta *meta = meta_of(s);
+	bool has_tag = meta->magic == ACCEL_XDP_META_MAGIC && meta->tpid;
+
+	return (struct xdp_origin){&x->devices[s->device], s->queue, has_tag ? meta->tci : 0,
+				   has_tag ? meta->tpid : 0};
 }
 
 /* Make *hdr and *data of the packet at the socket's place. False: it is not for the program. */
@@ -185,36 +208,46 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 			uint8_t **data)
 {
 	const struct xdp_desc *desc = accel_xsk_desc(&s->xsk, 0);
-	struct accel_xdp_meta meta = *meta_of(s);
-	uint64_t time_ns = s->time_ns + x->clock_offset_ns;
+	struct xdp_origin from = origin_of(x, s);
 	uint32_t len = desc->len, keep = x->rq.snaplen;
 
 	*data = accel_xsk_data(&s->xsk, desc);
 	if (ACCEL_UNLIKELY(s->n_descs > 1))
 		*data = put_together(x, s, &len);
-	if (ACCEL_UNLIKELY(x->cuts || x->judges_all || x->settled_ns)) {
-		if (s->time_ns > x->settled_ns)
-			x->settled_ns = 0;
-		keep = x->filter ? ACCEL_MIN(judge(x, s, *data, len), keep) : keep;
+	if (ACCEL_UNLIKELY(xdp_must_judge(x, s->time_ns) || x->cuts)) {
+		keep = x->filter ? ACCEL_MIN(xdp_judge(x, &from, *data, len, len), keep) : keep;
 		if (keep == 0)
 			return false;
 	}
 	/* Frames are used again: what is here now must not pass for the next packet's. */
 	meta_of(s)->magic = 0;
-	if (meta.magic == ACCEL_XDP_META_MAGIC && meta.tpid && len >= 2 * ETH_ALEN) {
-		uint16_t tag[2] = {meta.tpid, htons(meta.tci)};
-
-		memmove(*data - TAG_LEN, *data, 2 * ETH_ALEN);
-		*data -= TAG_LEN;
-		memcpy(*data + 2 * ETH_ALEN, tag, sizeof(tag));
-		len += TAG_LEN;
-		keep = keep > UINT32_MAX - TAG_LEN ? keep : keep + TAG_LEN;
+	if (from.tpid && len >= XDP_ADDRS_LEN) {
+		xdp_insert_tag(data, &from);
+		len += XDP_TAG_LEN;
+		keep = keep > UINT32_MAX - XDP_TAG_LEN ? keep : keep + XDP_TAG_LEN;
 	}
-	hdr->ts.tv_sec = (time_t)(time_ns / 1000000000u);
-	hdr->ts.tv_usec = (suseconds_t)(time_ns % 1000000000u / (x->rq.nano ? 1 : 1000));
+	xdp_set_time(x, s->time_ns, hdr);
 	hdr->caplen = ACCEL_MIN(ACCEL_MIN(len, keep), x->rq.snaplen);
 	hdr->len = len;
 	return true;
+}
+
+/* A copy that is older than everything that was taken. */
+static bool take_copy(struct xdp *x, uint64_t before_ns, struct accel_pkthdr *hdr, uint8_t **data)
+{
+	for (;;) {
+		struct xdp_device *d = xdp_tap_oldest(x);
+		uint64_t tapped_ns = d ? d->record->time_ns : UINT64_MAX;
+
+		if (xdp_sent_peek(x) && x->sent.time_ns <= ACCEL_MIN(before_ns, tapped_ns)) {
+			xdp_sent_take(x, hdr, data);
+			return true;
+		}
+		if (!d || tapped_ns > before_ns)
+			return false;
+		if (xdp_tap_take(x, d, hdr, data))
+			return true;
+	}
 }
 
 /* The next packet, lent: 1, 0 if none is there. */
@@ -223,26 +256,31 @@ static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 	struct xdp_socket *s;
 
 	give_back_lent(x);
-	while ((s = oldest(x))) {
+	for (;;) {
+		s = oldest(x);
+		if (ACCEL_UNLIKELY(x->has_copies) &&
+		    take_copy(x, s ? s->time_ns : UINT64_MAX, hdr, data))
+			break;
+		if (!s)
+			return 0;
 		accel_store_relaxed(&s->n_taken, s->n_taken + 1);
 		if (make_packet(x, s, hdr, data)) {
 			x->lent = s;
-			accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
-			accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);
-			return 1;
+			break;
 		}
 		meta_of(s)->magic = 0;
-		give_back(s);
+		give_back(x, s);
 	}
-	return 0;
+	accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
+	accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);
+	return 1;
 }
 
 /* At most as many as the rings hold: "what is there now" must end under full load. */
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user)
 {
 	struct xdp *x = st;
-	uint64_t there = (uint64_t)x->n_sockets * (x->sockets[0].xsk.rx.mask + 1);
-	int room = max > 0 ? max : (int)ACCEL_MIN(there, (uint64_t)INT_MAX), n = 0;
+	int room = max > 0 ? max : x->most_a_read, n = 0;
 	struct accel_pkthdr hdr;
 	uint8_t *data;
 

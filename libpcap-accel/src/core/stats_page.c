@@ -53,7 +53,7 @@ static unsigned get_queues(const struct accel_handle *h,
 
 	if (!h->be->queue_stats)
 		return 0;
-	n = h->be->queue_stats(h->st, rows, ACCEL_STATS_MAX_QUEUES);
+	n = h->be->queue_stats(h->st, 0, rows, ACCEL_STATS_MAX_QUEUES);
 	return ACCEL_MIN(n, ACCEL_STATS_MAX_QUEUES);
 }
 

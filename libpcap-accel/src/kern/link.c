@@ -150,6 +150,23 @@ unsigned accel_link_timestamping(int sock_fd, const char *name)
 	return info.so_timestamping;
 }
 
+unsigned accel_link_queues(int sock_fd, const char *name)
+{
+	struct ethtool_channels channels;
+	struct ifreq ifr;
+
+	if (strlen(name) >= sizeof(ifr.ifr_name))
+		return 0;
+	memset(&channels, 0, sizeof(channels));
+	channels.cmd = ETHTOOL_GCHANNELS;
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
+	ifr.ifr_data = (void *)&channels;
+	if (ioctl(sock_fd, SIOCETHTOOL, &ifr) < 0)
+		return 0;
+	return channels.rx_count + channels.combined_count;
+}
+
 int accel_link_set_hwtstamp(int sock_fd, const char *name)
 {
 	struct hwtstamp_config config;

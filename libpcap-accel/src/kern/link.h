@@ -44,6 +44,9 @@ uint64_t accel_link_drops(const char *name);
  * or only some packets. */
 unsigned accel_link_timestamping(int sock_fd, const char *name);
 
+/* Receive queues in use; 0: the driver does not say. */
+unsigned accel_link_queues(int sock_fd, const char *name);
+
 /* Have the interface stamp all received packets. Needs CAP_NET_ADMIN. 0 or -errno. */
 int accel_link_set_hwtstamp(int sock_fd, const char *name);
 

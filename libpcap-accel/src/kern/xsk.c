@@ -19,7 +19,13 @@
 #ifndef SOL_XDP
 #define SOL_XDP 283
 #endif
-#define USE_SG	     (1u << 4) /* XDP_USE_SG, Linux 6.6 */
+#ifndef SO_PREFER_BUSY_POLL /* Linux 5.11 */
+#define SO_PREFER_BUSY_POLL 69
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+#define USE_SG	     (1u << 4)	 /* XDP_USE_SG, Linux 6.6 */
+#define HUGE_2MIB    (21u << 26) /* MAP_HUGE_2MB */
+#define HUGE_LEN     ((size_t)2 << 20)
 #define BIND_TRIES   100
 #define BIND_WAIT_MS 10
 
@@ -66,15 +72,22 @@ static int explain(int r, const char *name, const char *what, struct accel_err *
 static int make_umem(struct accel_xsk *x, const struct accel_xsk_request *rq, struct accel_err *err)
 {
 	struct xdp_umem_reg reg;
-	int flags = MAP_SHARED | MAP_ANONYMOUS | (rq->huge_pages ? MAP_HUGETLB : 0);
+	int flags = MAP_SHARED | MAP_ANONYMOUS | (rq->huge_pages ? MAP_HUGETLB | HUGE_2MIB : 0);
 	size_t len = (size_t)(rq->n_rx_frames + rq->n_tx_frames) * rq->frame_len;
-	void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, -1, 0);
+	/* munmap() takes whole huge pages only. */
+	size_t map_len = rq->huge_pages ? (len + HUGE_LEN - 1) / HUGE_LEN * HUGE_LEN : len;
+	void *map = mmap(NULL, map_len, PROT_READ | PROT_WRITE, flags, -1, 0);
 
+	if (map == MAP_FAILED && rq->huge_pages)
+		return accel_fail(err, -ENOMEM,
+				  "%s: no %zu huge pages of 2 MiB are free (sysctl -w "
+				  "vm.nr_hugepages=%zu, or huge_pages=no)",
+				  rq->name, map_len / HUGE_LEN, map_len / HUGE_LEN);
 	if (map == MAP_FAILED)
-		return accel_fail_sys(err, -errno, "%s: no memory for %zu KiB of frames%s",
-				      rq->name, len >> 10, rq->huge_pages ? " in huge pages" : "");
+		return accel_fail_sys(err, -errno, "%s: no memory for %zu KiB of frames", rq->name,
+				      len >> 10);
 	x->umem = map;
-	x->umem_len = len;
+	x->umem_len = map_len;
 	x->frame_len = rq->frame_len;
 	memset(&reg, 0, sizeof(reg));
 	reg.addr = (uintptr_t)map;
@@ -125,18 +138,20 @@ static int ask_offsets(int fd, struct xdp_mmap_offsets *off)
 /* The kernel wants fill and completion ring of every owner of a memory. */
 static int make_rings(struct accel_xsk *x, const struct accel_xsk_request *rq)
 {
-	uint32_t n_done = rq->n_tx_frames ? rq->n_tx_frames : 1;
+	uint32_t n_done = ACCEL_MAX(ACCEL_MAX(rq->n_tx_frames, rq->n_done_ring), 1u);
+	uint32_t n_fill = ACCEL_MAX(rq->n_rx_frames, rq->n_fill_ring);
+	uint32_t n_rx = rq->n_rx_ring ? rq->n_rx_ring : rq->n_rx_frames;
 	struct xdp_mmap_offsets off;
 	int r;
 
-	if ((r = set_ring(x->fd, &fill_kind, rq->n_rx_frames)) < 0 ||
+	if ((r = set_ring(x->fd, &fill_kind, n_fill)) < 0 ||
 	    (r = set_ring(x->fd, &done_kind, n_done)) < 0 ||
-	    (r = set_ring(x->fd, &rx_kind, rq->n_rx_frames)) < 0 ||
+	    (r = set_ring(x->fd, &rx_kind, n_rx)) < 0 ||
 	    (rq->n_tx_frames && (r = set_ring(x->fd, &tx_kind, rq->n_tx_frames)) < 0) ||
 	    (r = ask_offsets(x->fd, &off)) < 0 ||
-	    (r = make_ring(x->fd, &x->fill, &fill_kind, &off.fr, rq->n_rx_frames)) < 0 ||
+	    (r = make_ring(x->fd, &x->fill, &fill_kind, &off.fr, n_fill)) < 0 ||
 	    (r = make_ring(x->fd, &x->done, &done_kind, &off.cr, n_done)) < 0 ||
-	    (r = make_ring(x->fd, &x->rx, &rx_kind, &off.rx, rq->n_rx_frames)) < 0 ||
+	    (r = make_ring(x->fd, &x->rx, &rx_kind, &off.rx, n_rx)) < 0 ||
 	    (rq->n_tx_frames &&
 	     (r = make_ring(x->fd, &x->tx, &tx_kind, &off.tx, rq->n_tx_frames)) < 0))
 		return r;
@@ -196,7 +211,7 @@ static int bind_queue(struct accel_xsk *x, const struct accel_xsk_request *rq,
 	addr.sxdp_family = AF_XDP;
 	addr.sxdp_ifindex = (uint32_t)rq->ifindex;
 	addr.sxdp_queue_id = rq->queue;
-	addr.sxdp_flags = (uint16_t)(XDP_USE_NEED_WAKEUP | zc_flags[rq->zc] |
+	addr.sxdp_flags = (uint16_t)((rq->no_wakeups ? 0 : XDP_USE_NEED_WAKEUP) | zc_flags[rq->zc] |
 				     (rq->has_fragments ? USE_SG : 0));
 	r = bind_patiently(x->fd, &addr);
 	if (r == -EBUSY)
@@ -216,6 +231,21 @@ static int bind_queue(struct accel_xsk *x, const struct accel_xsk_request *rq,
 	return 0;
 }
 
+/* The reader's own calls run the driver, and interrupts stay off meanwhile. */
+static int set_busy_poll(int fd, const struct accel_xsk_request *rq, struct accel_err *err)
+{
+	const struct {
+		int name, value;
+	} options[] = {{SO_PREFER_BUSY_POLL, 1},
+		       {SO_BUSY_POLL, (int)rq->busy_us},
+		       {SO_BUSY_POLL_BUDGET, (int)rq->n_busy_packets}};
+
+	for (size_t i = 0; rq->busy_us && i < ACCEL_ARRAY_LEN(options); i++)
+		if (setsockopt(fd, SOL_SOCKET, options[i].name, &options[i].value, sizeof(int)) < 0)
+			return accel_fail_sys(err, -errno, "%s: busy_poll (Linux 5.11)", rq->name);
+	return 0;
+}
+
 static int open_steps(struct accel_xsk *x, const struct accel_xsk_request *rq,
 		      struct accel_err *err)
 {
@@ -224,7 +254,8 @@ static int open_steps(struct accel_xsk *x, const struct accel_xsk_request *rq,
 	x->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (x->fd < 0)
 		return explain(-errno, rq->name, "cannot open an AF_XDP socket", err);
-	if ((r = make_umem(x, rq, err)) < 0)
+	x->no_wakeups = rq->no_wakeups;
+	if ((r = set_busy_poll(x->fd, rq, err)) < 0 || (r = make_umem(x, rq, err)) < 0)
 		return r;
 	if ((r = make_rings(x, rq)) < 0 || (r = share_frames(x, rq)) < 0)
 		return explain(r, rq->name, "cannot make the rings of its AF_XDP socket", err);
@@ -298,7 +329,8 @@ static void reclaim(struct accel_xsk *x)
  * */
 static int kick(const struct accel_xsk *x)
 {
-	if (x->is_zero_copy && !(accel_load_relaxed(x->tx.flags) & XDP_RING_NEED_WAKEUP))
+	if (x->is_zero_copy && !x->no_wakeups &&
+	    !(accel_load_relaxed(x->tx.flags) & XDP_RING_NEED_WAKEUP))
 		return 0;
 	if (sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
 		return 0;

@@ -50,9 +50,15 @@ struct accel_xsk_request {
 	uint32_t frame_len;   /* bytes: 2048 or 4096 */
 	uint32_t n_rx_frames; /* powers of two */
 	uint32_t n_tx_frames; /* 0: no sending */
+	/* Entries, powers of two; 0: one for each frame. The fill ring has room for all frames for
+	 * receiving, the completion ring for all for sending, or else they are made larger. */
+	uint32_t n_rx_ring, n_fill_ring, n_done_ring;
 	enum accel_xsk_zc zc;
-	bool has_fragments; /* packets of several frames: Linux 6.6 */
-	bool huge_pages;
+	bool has_fragments;	 /* packets of several frames: Linux 6.6 */
+	bool huge_pages;	 /* of 2 MiB; the memory is rounded up to them */
+	bool no_wakeups;	 /* the driver never sleeps: it need not be woken */
+	uint32_t busy_us;	 /* prefer busy polling, for so long; 0: no. Linux 5.11 */
+	uint32_t n_busy_packets; /* with busy_us: at a time */
 };
 
 struct accel_xsk {
@@ -61,6 +67,7 @@ struct accel_xsk {
 	size_t umem_len;
 	uint32_t frame_len;
 	bool is_zero_copy;
+	bool no_wakeups; /* as asked for */
 	struct accel_xsk_ring rx, tx, fill, done;
 	uint64_t *free_tx; /* addresses of frames for sending that are ours */
 	uint32_t n_free_tx;
@@ -86,7 +93,8 @@ struct accel_xsk_counts {
 /* 0 or -errno. Async-signal-safe. */
 int accel_xsk_count(const struct accel_xsk *x, struct accel_xsk_counts *out);
 
-/* Ask a driver that sleeps for it to look into the fill ring. */
+/* Ask a driver that sleeps for it to look into the fill ring; with busy polling, have it receive
+ * now. */
 void accel_xsk_wake(const struct accel_xsk *x);
 
 /* Queue a frame of at most accel_xsk_room() bytes and have the kernel send it. 0; -EMSGSIZE;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "base/util.h"
 #include "spec/alias.h"
 #include "spec/conf_lex.h"
 #include "spec/device.h"
@@ -110,16 +111,52 @@ static int put_default(struct conf *c, const struct accel_conf_item *item)
 	return 0;
 }
 
+/* What a file of lippycat says that is said elsewhere here, or not at all. */
+static const struct other_key {
+	const char *key;
+	const char *value; /* the one that says nothing; NULL: each does */
+	const char *instead;
+} other_keys[] = {
+	{"interface", NULL, NULL},	   {"use_xdp", "true", "true, or the device afpacket:"},
+	{"enable_stats", NULL, NULL},	   {"stats_interval", NULL, NULL},
+	{"buffer_size", NULL, NULL},	   {"flags", "0", "0, with attach"},
+	{"bind_flags", "0", "0, with zc"},
+};
+
+static const struct other_key *find_other(const struct conf *c, const struct accel_conf_item *item)
+{
+	for (size_t i = 0; c->engine == ACCEL_XDP && i < ACCEL_ARRAY_LEN(other_keys); i++)
+		if (accel_word_is(item->key, item->key_len, other_keys[i].key))
+			return &other_keys[i];
+	return NULL;
+}
+
+static int pass_over(const struct conf *c, const struct accel_conf_item *item,
+		     const struct other_key *other)
+{
+	struct accel_quote quote;
+	char where[WHERE_LEN];
+
+	if (!other->value || accel_word_is(item->value, strlen(item->value), other->value))
+		return 0;
+	return accel_fail(c->err, -EINVAL, "%s: %s: '%s' is for lippycat alone (would be: %s)",
+			  place(c, item->value_pos, where), other->key,
+			  accel_quote(&quote, item->value, strlen(item->value)), other->instead);
+}
+
 static int put_item(struct conf *c, const struct accel_conf_item *item)
 {
 	bool map = item->key_len >= 4 && accel_word_is(item->key, 4, "map.");
 	bool dflt = accel_word_is(item->key, item->key_len, "default");
 	const struct accel_opt_row *row = accel_opt_find(item->key, item->key_len);
+	const struct other_key *other = find_other(c, item);
 	struct accel_quote quote;
 	char where[WHERE_LEN];
 
 	if (row)
 		return put_option(c, item, row);
+	if (other)
+		return pass_over(c, item, other);
 	place(c, item->key_pos, where);
 	accel_quote(&quote, item->key, item->key_len);
 	if ((map || dflt) && !c->ambient)

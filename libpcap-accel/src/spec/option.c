@@ -3,10 +3,9 @@
  *
  * Which engines know an option: afpacket all but what speaks of PFQ's language and transmit
  * threads. pfq, which runs on the same sockets, all but the fanout's own knobs, because the
- * computation decides who gets a packet. xdp what a UMEM and its four rings have a use for; it sees
- * no sent packets, so it has no direction, and it has no groups. The transmit queue and node of
- * PFQ name threads that a stock kernel does not have: they are read, so that old files and scripts
- * go on working.
+ * computation decides who gets a packet. xdp what a UMEM and its four rings have a use for; it
+ * knows groups to say why it has none. The transmit queue and node of PFQ name threads that a stock
+ * kernel does not have: they are read, so that old files and scripts go on working.
  *
  * Aliases and variables are what PFQ's releases called the option from 2012 to 2017, the latest
  * first. Their file key "fanout" meant the computation; it means the fanout here, as in libdaq.
@@ -74,7 +73,7 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 	[ACCEL_OPT_DIRECTION] = {
 		.id = ACCEL_OPT_DIRECTION,
 		.key = "direction", .env = NAMES("PCAP_ACCEL_DIRECTION"),
-		.type = ACCEL_TYPE_WORD, .engines = AF | PFQ, .words = NAMES("in", "out", "inout"),
+		.type = ACCEL_TYPE_WORD, .engines = ALL, .words = NAMES("in", "out", "inout"),
 		.def = "inout", .help = "Received packets, sent packets, or both; if not given: the program's choice" },
 	[ACCEL_OPT_VLAN] = {
 		.id = ACCEL_OPT_VLAN,
@@ -86,7 +85,7 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.id = ACCEL_OPT_GROUP,
 		.key = "group", .aliases = NAMES("def_group"),
 		.env = NAMES("PCAP_ACCEL_GROUP", "PFQ_DEF_GROUP", "PFQ_GROUP", "PCAP_DEF_GROUP", "PCAP_GROUP"),
-		.type = ACCEL_TYPE_NUMBER, .engines = AF | PFQ, .min = 0, .max = 65535,
+		.type = ACCEL_TYPE_NUMBER, .engines = ALL, .min = 0, .max = 65535,
 		.def = "0", .help = "Share the packets with the other members of this group; if not given: no group" },
 	[ACCEL_OPT_FANOUT] = {
 		.id = ACCEL_OPT_FANOUT,
@@ -195,6 +194,61 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.key = "frame_size", .aliases = NAMES("xdp_frame_size"), .env = NAMES("PCAP_ACCEL_FRAME_SIZE"),
 		.type = ACCEL_TYPE_SIZE, .rules = ACCEL_RULE_POWER_OF_2, .engines = XDP, .min = 2 * KIB, .max = 4 * KIB,
 		.def = "2KiB", .help = "Memory of one packet, or of each part of a longer one; if not given: 4KiB where the MTU asks for it" },
+	[ACCEL_OPT_TAP] = {
+		.id = ACCEL_OPT_TAP,
+		.key = "tap", .env = NAMES("PCAP_ACCEL_TAP"),
+		.type = ACCEL_TYPE_BOOL, .engines = XDP, .min = 0, .max = 1,
+		.def = "no", .help = "Copy what the filter matches instead of taking it: the host gets everything" },
+	[ACCEL_OPT_QUEUE] = {
+		.id = ACCEL_OPT_QUEUE,
+		.key = "queue", .aliases = NAMES("xdp_queue_id", "queue_id"), .env = NAMES("PCAP_ACCEL_QUEUE"),
+		.type = ACCEL_TYPE_NUMBER, .rules = ACCEL_RULE_OR_NONE, .engines = XDP, .min = 0, .max = 65535,
+		.def = "-1", .help = "Receive queue of the interfaces that name none themselves; -1: all of them" },
+	[ACCEL_OPT_RX_RING] = {
+		.id = ACCEL_OPT_RX_RING,
+		.key = "rx_ring", .aliases = NAMES("rx_ring_size"), .env = NAMES("PCAP_ACCEL_RX_RING"),
+		.type = ACCEL_TYPE_NUMBER, .rules = ACCEL_RULE_POWER_OF_2, .engines = XDP, .min = 64, .max = 1ull << 20,
+		.def = "16384", .help = "Entries of a queue's receive ring; if not given: one for each of its frames" },
+	[ACCEL_OPT_FILL_RING] = {
+		.id = ACCEL_OPT_FILL_RING,
+		.key = "fill_ring", .aliases = NAMES("fill_ring_size"), .env = NAMES("PCAP_ACCEL_FILL_RING"),
+		.type = ACCEL_TYPE_NUMBER, .rules = ACCEL_RULE_POWER_OF_2, .engines = XDP, .min = 64, .max = 1ull << 20,
+		.def = "16384", .help = "Entries of a queue's fill ring, which has no more frames than that; if not given: one for each of them" },
+	[ACCEL_OPT_COMP_RING] = {
+		.id = ACCEL_OPT_COMP_RING,
+		.key = "comp_ring", .aliases = NAMES("comp_ring_size"), .env = NAMES("PCAP_ACCEL_COMP_RING"),
+		.type = ACCEL_TYPE_NUMBER, .rules = ACCEL_RULE_POWER_OF_2, .engines = XDP, .min = 64, .max = 1ull << 20,
+		.def = "2048", .help = "Entries of the completion ring of sent frames; at least as many as the transmit ring has" },
+	[ACCEL_OPT_BATCH] = {
+		.id = ACCEL_OPT_BATCH,
+		.key = "batch", .aliases = NAMES("batch_size"), .env = NAMES("PCAP_ACCEL_BATCH"),
+		.type = ACCEL_TYPE_NUMBER, .engines = XDP, .min = 1, .max = 65536,
+		.def = "64", .help = "Frames given back to the kernel at a time" },
+	[ACCEL_OPT_BUSY_POLL] = {
+		.id = ACCEL_OPT_BUSY_POLL,
+		.key = "busy_poll", .env = NAMES("PCAP_ACCEL_BUSY_POLL"),
+		.type = ACCEL_TYPE_TIME, .engines = XDP, .min = 0, .max = ACCEL_NS_PER_S,
+		.def = "0", .help = "Have the reader run the driver's receiving for so long before it sleeps; 0: interrupts do" },
+	[ACCEL_OPT_BUSY_BUDGET] = {
+		.id = ACCEL_OPT_BUSY_BUDGET,
+		.key = "busy_budget", .aliases = NAMES("busy_poll_budget"), .env = NAMES("PCAP_ACCEL_BUSY_BUDGET"),
+		.type = ACCEL_TYPE_NUMBER, .engines = XDP, .min = 1, .max = 65535,
+		.def = "64", .help = "Packets that the driver receives at a time with busy_poll" },
+	[ACCEL_OPT_NEED_WAKEUP] = {
+		.id = ACCEL_OPT_NEED_WAKEUP,
+		.key = "need_wakeup", .env = NAMES("PCAP_ACCEL_NEED_WAKEUP"),
+		.type = ACCEL_TYPE_BOOL, .engines = XDP, .min = 0, .max = 1,
+		.def = "yes", .help = "The driver says when it has to be woken, and sleeps meanwhile" },
+	[ACCEL_OPT_HUGE_PAGES] = {
+		.id = ACCEL_OPT_HUGE_PAGES,
+		.key = "huge_pages", .aliases = NAMES("hugepages"), .env = NAMES("PCAP_ACCEL_HUGE_PAGES"),
+		.type = ACCEL_TYPE_BOOL, .engines = XDP, .min = 0, .max = 1,
+		.def = "no", .help = "Frames lie in huge pages of 2 MiB, which somebody must have reserved" },
+	[ACCEL_OPT_MEMORY_LIMIT] = {
+		.id = ACCEL_OPT_MEMORY_LIMIT,
+		.key = "memory_limit", .env = NAMES("PCAP_ACCEL_MEMORY_LIMIT"),
+		.type = ACCEL_TYPE_SIZE, .engines = XDP, .min = 0, .max = 512 * GIB,
+		.def = "0", .help = "Most memory for the frames of the whole handle, received and sent; 0: no limit but the kernel's" },
 };
 /* clang-format on */
 

@@ -59,6 +59,17 @@ enum accel_opt {
 	ACCEL_OPT_ZC,	      /* word: auto require no = enum accel_xsk_zc */
 	ACCEL_OPT_FALLBACK,   /* word: no afpacket */
 	ACCEL_OPT_FRAME_SIZE, /* size: 2 or 4 KiB; if not given, the MTU decides */
+	ACCEL_OPT_TAP,	      /* bool */
+	ACCEL_OPT_QUEUE,   /* number, or ACCEL_NONE: for interfaces without queues of their own */
+	ACCEL_OPT_RX_RING, /* numbers, powers of two; if not given, the frames decide */
+	ACCEL_OPT_FILL_RING,
+	ACCEL_OPT_COMP_RING,
+	ACCEL_OPT_BATCH,	/* number: frames */
+	ACCEL_OPT_BUSY_POLL,	/* time; 0 = not at all */
+	ACCEL_OPT_BUSY_BUDGET,	/* number: packets */
+	ACCEL_OPT_NEED_WAKEUP,	/* bool */
+	ACCEL_OPT_HUGE_PAGES,	/* bool */
+	ACCEL_OPT_MEMORY_LIMIT, /* size; 0 = none */
 	ACCEL_N_OPTS,
 };
 

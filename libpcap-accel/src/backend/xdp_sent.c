@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_sent.c - packets that the host sends, for programs that ask for direction out or inout: XDP
+ * sees none, so a packet socket copies them. It is the one that every capture has anyway, so a
+ * program may turn round after it has dropped its privileges.
+ *
+ * Its ring hands packets over within a millisecond, the rings of received ones at once: the two are
+ * in order of time as far as both are there.
+ *
+ * Threads: the handle's. */
+#include "backend/xdp.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#define RING_LEN  (UINT64_C(8) << 20)
+#define RETIRE_MS 1
+
+static const struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+
+static struct accel_guard sent_guard(const struct xdp *x)
+{
+	struct accel_guard guard = x->guard;
+
+	guard.direction = ACCEL_DIR_OUT;
+	for (unsigned i = 0; x->n_devices > 1 && i < x->n_devices; i++)
+		guard.ifindex[guard.n_ifindex++] = (uint32_t)x->devices[i].link.ifindex;
+	return guard;
+}
+
+static int attach(struct xdp *x, const struct sock_filter *user, unsigned n_user)
+{
+	struct accel_guard guard = sent_guard(x);
+	struct sock_filter *prog;
+	unsigned n;
+	int r = accel_bpf_compose(&guard, user, n_user, x->rq.snaplen, &prog, &n);
+
+	if (r < 0)
+		return r;
+	r = accel_psock_attach(&x->side, prog, n);
+	free(prog);
+	return r;
+}
+
+/* What the kernel cannot run, the reader does. */
+static int install_filter(struct xdp *x)
+{
+	struct xdp_sent *sent = &x->sent;
+	bool fits = !sent->user || accel_bpf_fits_kernel(sent->user, sent->n_user);
+	int r = -E2BIG;
+
+	if (x->direction == ACCEL_DIR_IN)
+		return accel_psock_attach(&x->side, &drop_all, 1);
+	if (fits)
+		r = attach(x, sent->user, sent->n_user);
+	sent->reader.filter = sent->user;
+	sent->reader.filter_always = sent->user && r < 0;
+	if (r < 0)
+		r = attach(x, NULL, 0);
+	accel_reader_expect_old(&sent->reader);
+	return r;
+}
+
+static int open_ring(struct xdp *x, struct accel_err *err)
+{
+	struct accel_ring_request ring = {.buffer_len = RING_LEN, .retire_ms = RETIRE_MS};
+	struct epoll_event event = {.events = EPOLLIN};
+	int r;
+
+	if (x->opt.buffer_len)
+		ring.buffer_len = ACCEL_MIN(ring.buffer_len, x->opt.buffer_len);
+	if ((r = accel_psock_set_ring(&x->side, x->rq.name, &ring, err)) < 0)
+		return r;
+	x->sent.reader = (struct accel_reader){
+		.ring = &x->side.ring,
+		.framing = ACCEL_FRAMING_ETHERNET,
+		.nano = true,
+		.snaplen = x->rq.snaplen,
+		.host_stamps = true,
+		.stop = x->rq.stop,
+		.direction = ACCEL_DIR_OUT,
+	};
+	if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->side.fd, &event) < 0)
+		return accel_fail_sys(err, -errno, "%s: epoll", x->rq.name);
+	x->sent.is_open = x->has_copies = true;
+	return 0;
+}
+
+int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *err)
+{
+	enum accel_direction old = x->direction;
+	bool opens = direction != ACCEL_DIR_IN && !x->sent.is_open;
+	int r;
+
+	if (opens && (r = open_ring(x, err)) < 0)
+		return r;
+	x->direction = direction;
+	r = x->sent.is_open ? install_filter(x) : 0;
+	if (r == 0 && opens)
+		r = accel_psock_bind(&x->side, x->n_devices == 1 ? x->devices[0].link.ifindex : 0,
+				     ETH_P_ALL);
+	if (r < 0) {
+		x->direction = old;
+		return accel_fail_sys(err, r, "%s: cannot capture sent packets", x->rq.name);
+	}
+	if (direction == ACCEL_DIR_OUT)
+		xdp_disarm(x);
+	return 0;
+}
+
+void xdp_sent_set_filter(struct xdp *x, const struct sock_filter *insns, unsigned n)
+{
+	struct sock_filter *old = x->sent.user;
+
+	x->sent.user = n ? accel_bpf_copy(insns, n) : NULL;
+	x->sent.n_user = x->sent.user ? n : 0;
+	if (x->sent.is_open)
+		install_filter(x);
+	free(old);
+}
+
+static const struct tpacket_hdr_v1 *unread_block(const struct accel_ring *ring)
+{
+	/* An open block without packets waits to be given back. */
+	uint32_t idx = ring->block_idx + (ring->is_open ? 1 : 0);
+
+	return accel_ring_block(ring, idx == ring->n_blocks ? 0 : idx);
+}
+
+bool xdp_sent_is_ready(const struct xdp *x)
+{
+	const struct accel_ring *ring = &x->side.ring;
+
+	if (!x->sent.is_open)
+		return false;
+	return x->sent.is_peeked || ring->n_left > 0 || accel_ring_is_ready(unread_block(ring));
+}
+
+bool xdp_sent_peek(struct xdp *x)
+{
+	struct xdp_sent *sent = &x->sent;
+
+	if (!sent->is_open || sent->is_peeked)
+		return sent->is_peeked;
+	if (accel_reader_next(&sent->reader, &sent->hdr, &sent->data) <= 0)
+		return false;
+	/* To the clock of the other packets. */
+	sent->time_ns = (uint64_t)sent->hdr.ts.tv_sec * 1000000000u +
+			(uint64_t)sent->hdr.ts.tv_usec - x->clock_offset_ns;
+	sent->is_peeked = true;
+	return true;
+}
+
+void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
+{
+	x->sent.is_peeked = false;
+	*hdr = x->sent.hdr;
+	if (!x->rq.nano)
+		hdr->ts.tv_usec /= 1000;
+	*data = (uint8_t *)x->sent.data;
+}
+
+void xdp_sent_close(struct xdp *x)
+{
+	free(x->sent.user);
+	x->sent = (struct xdp_sent){0};
+}
