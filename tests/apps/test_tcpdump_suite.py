@@ -6,6 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,16 @@ def suite(source):
     return folder
 
 
+@pytest.fixture
+def copy(suite):
+    """What the suite needs of its source, once more: it writes there. Open to the user that tcpdump becomes."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shutil.copytree(suite / "tests", Path(folder, "tests"))
+        shutil.copy(suite / "config.h", folder)
+        yield folder
+
+
 def results(folder, env):
     """[(test, verdict)] of a run of the suite."""
     whole = {**os.environ, **env, "TCPDUMP_BIN": shutil.which("tcpdump")}
@@ -38,11 +51,13 @@ def results(folder, env):
     return re.findall(r"^    (\S+)\s*: (.+)$", done.stdout, re.M)
 
 
-def test_suite_gives_what_it_gives_on_stock(suite, preload):
+def test_suite_gives_what_it_gives_on_stock(suite, copy, preload):
     """Every one of the suite's tests (582 in 4.99.3) has the same verdict with us in front as
     without, and without us they pass."""
-    stock = results(suite, {})
-    ours = results(suite, preload)
+    with ThreadPoolExecutor(1) as beside:
+        without = beside.submit(results, copy, {})
+        ours = results(suite, preload)
+        stock = without.result()
     assert [line for line in ours if line not in stock] == []
     assert ours == stock
     verdicts = [verdict for _, verdict in stock]

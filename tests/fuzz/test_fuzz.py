@@ -2,8 +2,8 @@
 """Run each fuzzer for a while over a copy of its corpus.
 
 The fuzzers are those of the build directory ACCEL_FUZZ_BUILD (default: build-fuzz of the repository),
-made with clang, -DACCEL_FUZZ=ON and -DACCEL_SANITIZE=address. ACCEL_FUZZ_SECONDS (default 5) is for
-each of them. A finding is kept in tmp_path and printed with the fuzzer's own report.
+made with clang, -DACCEL_FUZZ=ON and -DACCEL_SANITIZE=address. ACCEL_FUZZ_SECONDS (default 2, with --full
+60) is for each of them. A finding is kept in tmp_path and printed with the fuzzer's own report.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("ACCEL_FUZZ_BUILD", HERE.parent.parent / "build-fuzz"))
-SECONDS = int(os.environ.get("ACCEL_FUZZ_SECONDS", "5"))
 NAMES = sorted(source.stem for source in HERE.glob("fuzz_*.c"))
 
 
@@ -35,7 +34,8 @@ def test_has_seeds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_fuzz(name: str, tmp_path: Path) -> None:
+def test_fuzz(name: str, tmp_path: Path, full: bool) -> None:
+    seconds = int(os.environ.get("ACCEL_FUZZ_SECONDS", "60" if full else "2"))
     program = find_fuzzer(name)
     if program is None:
         pytest.skip(f"{name} is not in {BUILD} (build with clang and -DACCEL_FUZZ=ON)")
@@ -44,7 +44,7 @@ def test_fuzz(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             program,
-            f"-max_total_time={SECONDS}",
+            f"-max_total_time={seconds}",
             "-timeout=10",
             "-rss_limit_mb=1024",
             "-print_final_stats=1",
@@ -55,7 +55,7 @@ def test_fuzz(name: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=SECONDS + 60,
+        timeout=seconds + 60,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-6000:]

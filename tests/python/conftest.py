@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 
@@ -28,6 +29,18 @@ PCAPY_NG = "pcapy-ng==2.1.0"
 _OURS = ("_backend", "_handle", "_source", "_classify", "pcapy", "capture")
 
 Packet = tuple[int, int, bytes, int]  # seconds, microseconds, bytes, bytes on the wire
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What is tried at random is the same in every run, and much more of it with --full."""
+    settings.register_profile(
+        "project",
+        max_examples=1000 if config.getoption("--full") else 40,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("project")
 
 
 def _import_with(speedups: str) -> dict[str, ModuleType]:

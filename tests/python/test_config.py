@@ -7,7 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pypcapaccel import ConfigError, config
@@ -377,18 +377,11 @@ def flat(draw):
     return config.Config(**what, map=tuple(draw(MAPS)), default=draw(ENGINES))
 
 
-QUICK = settings(
-    max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-
-
-@QUICK
 @given(configs())
 def test_yaml_loses_nothing(what):
     assert config.loads_yaml(config.dumps_yaml(what)) == what
 
 
-@QUICK
 @given(flat())
 def test_conversions_lose_nothing(what):
     """conf -> YAML -> conf: the same configuration, and from then on the same text."""
@@ -399,7 +392,6 @@ def test_conversions_lose_nothing(what):
     assert config.convert(yaml, "yaml", "conf") == conf
 
 
-@QUICK
 @given(configs())
 def test_what_conf_cannot_hold_is_refused(what):
     """Never silently: either the same comes back, or the loss is named."""
