@@ -517,20 +517,18 @@ def test_new_computation_of_the_same_kind(lab, options):
     shared(seen, kept)
 
 
-KINDS_IN_TURN = [STEER, "steer_link", "udp", STEER]
-
-
+# Of programs without privileges test_pfq_change.py asks the same.
 @pytest.mark.parametrize(
-    "options, texts",
-    [([], [*KINDS_IN_TURN, "udp", STEER]), (DROPPED, KINDS_IN_TURN)],
+    "options",
+    [[], pytest.param(DROPPED, marks=pytest.mark.full)],
     ids=["root", "privileges dropped"],
 )
-def test_many_new_computations(lab, options, texts):
+def test_many_new_computations(lab, full, options):
     """Computations of other kinds, one after the other, reach those who are there each time."""
     captures = [member(lab, "pfq:eth0", *options), member(lab, "pfq", *options)]
     settle(lab, plain=2)
     send, sent, third = Sender(lab), [], []
-    for text in texts:
+    for text in [STEER, "steer_link", "udp", STEER, *(["udp", STEER] if full else [])]:
         captures.append(member(lab, computation=text))
         settle(lab, **sockets_of(text, 3))
         sent.append((text, send()))

@@ -74,7 +74,7 @@ def check(sent, seen, flows):
     assert len(there) == sum(map(len, seen)), "twice"
     lost = set(sent) - there
     for numbers, his in zip(seen, flows, strict=False):
-        of_him = [n for n in sent if n > max(numbers) and flow_of(n, 0) in his]
+        of_him = [n for n in sent if n > max(numbers, default=-1) and flow_of(n, 0) in his]
         moment = next((n for n in of_him if n in there), len(sent))
         lost -= {n for n in of_him if n < moment}
     assert not lost, f"{len(lost)} others: {sorted(lost)[:10]}"
