@@ -34,6 +34,7 @@ COMMANDS = {
     "config": "check and convert configuration files",
     "devices": "the devices that can be captured on, and how",
     "doctor": "what on this host costs packets, and the commands that mend it",
+    "bench": "what the engines cost on this host, beside libpcap",
     "inject": "send packets: a file's, or crafted flows",
 }
 
