@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -65,6 +64,21 @@ def _version() -> str:
         return "of the sources"
 
 
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        return 80
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With the width: left to itself, argparse imports shutil to learn it, at each argument that is added, and
+    a start of `run` would take some 5 ms longer."""
+    import argparse
+
+    return argparse.RawDescriptionHelpFormatter(prog, width=max(_columns() - 2, 20))
+
+
 def make_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser, with the arguments of these subcommands; the manual is made from it."""
     import argparse
@@ -73,19 +87,20 @@ def make_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentP
         prog="pcap-accel",
         description="Packet capture without losing packets, for the programs you already have.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", prog="pcap-accel"
     )
     for name in commands:
-        module = import_module(f"{__name__}.{name}_")
+        # importlib, and warnings with it, takes time to import.
+        module = __import__(f"{__name__}.{name}_", fromlist=["run"])
         sub = subparsers.add_parser(
             name,
             help=COMMANDS[name],
             description=(module.__doc__ or "").split("\n\nThreads:")[0],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
         )
         module.add_arguments(sub)
         sub.set_defaults(function=module.run, parser=sub)
