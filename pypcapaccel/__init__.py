@@ -10,12 +10,11 @@ Importing this module loads nothing: each name brings its module, and the C libr
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._group_stats import GroupStats, MemberStats
     from ._lib import lib_path, preload
     from .capture import HEADER, Batch, Capture, Packet, Stats, open
     from .errors import (
@@ -59,8 +58,10 @@ __all__ = [
     "Dumper",
     "FilterError",
     "GroupError",
+    "GroupStats",
     "InUseError",
     "LibraryError",
+    "MemberStats",
     "NoPermissionError",
     "Packet",
     "PcapError",
@@ -81,6 +82,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(__all__, "pcapy"),
     **dict.fromkeys(["HEADER", "Batch", "Capture", "Packet", "Stats", "open"], "capture"),
+    **dict.fromkeys(["GroupStats", "MemberStats"], "_group_stats"),
     **dict.fromkeys(["lib_path", "preload"], "_lib"),
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "errors"),
 }
@@ -96,6 +98,8 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = _version()
     elif name in _HOME:
+        from importlib import import_module  # with `warnings`: not on the way of every start
+
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,7 +26,7 @@ import os
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from . import _handle
 from ._backend import Block, Source, block_tolist, block_view
@@ -35,6 +35,8 @@ from .errors import AccelError, ClosedError, DeviceError, FilterError, NoPermiss
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ._group_stats import GroupStats
 
 __all__ = ["HEADER", "Batch", "Capture", "Packet", "Stats", "open"]
 
@@ -249,8 +251,25 @@ class Capture:
         with self._held() as (_, lib, pcap):
             _set_filter(lib, pcap, text)
 
-    def stats(self) -> Stats:
-        """Counters since the capture was opened. Raises AccelError for a savefile."""
+    @overload
+    def stats(self, of: Literal["handle"] = ...) -> Stats: ...
+    @overload
+    def stats(self, of: Literal["group"]) -> GroupStats: ...
+    def stats(self, of: str = "handle") -> Stats | GroupStats:
+        """Counters since the capture was opened. Raises AccelError for a savefile.
+
+        With 'group', those of the living members of its group: the sum, and each member's own, as it was when
+        that last read. Raises GroupError if it is in none.
+        """
+        if of not in ("handle", "group"):
+            raise ValueError(f"of: {of!r} is unknown (known: handle, group)")
+        if of == "handle":
+            return self._stats()
+        from ._group_stats import of_group
+
+        return of_group(self.name, self._stats())
+
+    def _stats(self) -> Stats:
         with self._held() as (ffi, lib, pcap):
             stat = ffi.new("struct pcap_accel_stat *")
             stat.size = ffi.sizeof("struct pcap_accel_stat")

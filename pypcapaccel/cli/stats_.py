@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from .._pages import Page, read_pages
 from . import CommandError
 from .output import add_json, print_json, table
-from .pages import Page, read_pages
 
 COUNTERS = (
     "received",

@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from .._pages import Page, read_pages
 from . import CommandError
 from .output import add_json, coloured, print_json, quantity, table
-from .pages import Page, read_pages
 
 HEAD = (
     "PID", "PROGRAM", "DEVICE", "ENGINE", "GROUP",

@@ -12,7 +12,8 @@ from pathlib import Path
 import netlab
 import pytest
 
-from pypcapaccel.cli import bench_, bench_worker, main, namespace, pages
+from pypcapaccel import _pages as pages
+from pypcapaccel.cli import bench_, bench_worker, main, namespace
 
 FOR_EVER = """
 import sys

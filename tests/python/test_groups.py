@@ -3,12 +3,15 @@
 
 import json
 import os
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import netlab
 import pytest
 
-from pypcapaccel import groups
+from pypcapaccel import _pages, groups
 
 SEE = """
 import json, sys
@@ -77,6 +80,51 @@ found.append(sorted({m.slot for m in groups.members(7)}))
     assert counts == [2] and len(slots) == 2
     netlab.stop(*captures)
     assert python("found = show()") == []
+
+
+COUNTS = """
+import sys, pypcapaccel
+with pypcapaccel.open("pfq:eth0?group=7") as capture:
+    print("ready", flush=True)
+    n = 0
+    for line in sys.stdin:
+        while n < 200:
+            n += len(capture.read())
+        whole = capture.stats("group")
+        own = [m.stats for m in whole.members if m.pid == os.getpid()]
+        found.append([whole.number, whole.total.delivered, whole.total.dropped, own == [capture.stats()]])
+        found.append(sorted((m.pid, m.program, m.device, m.stats.delivered) for m in whole.members))
+    print(json.dumps(found))
+"""
+
+
+def test_statistics_of_a_group(lab, accel_build):
+    """The sum of what the members have, and each one's; another group, and the same number elsewhere, not."""
+    other = [
+        lab.capture("pfq:eth0", env={"PFQ_GROUP": "8"}),
+        lab.capture("afpacket:eth0?fanout=hash,group=7"),
+    ]
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+    argv = [sys.executable, "-c", f"import os{SEE}{COUNTS}"]
+    process = lab.popen(argv, env=env, stdin=subprocess.PIPE)
+    assert netlab.read_line(process) == "ready\n"
+    second = member(lab, 7)
+    lab.send("peer0", "-n", "200")
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while not any(p.pid == second.pid and p.delivered == 200 for p in _pages.read_pages()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # between two looks
+    out, _ = process.communicate("\n", timeout=netlab.PATIENCE_S)
+    netlab.living.remove(process)
+    whole, each = json.loads(out)
+    assert whole == [7, 400, 0, True]
+    assert each == sorted(
+        [
+            [process.pid, Path(sys.executable).name[:15], "pfq:eth0?group=7", 200],
+            [second.pid, "capture_check", "pfq:eth0", 200],
+        ]
+    )
+    netlab.stop(second, *other)
 
 
 def test_many_members_are_all_listed(lab, python):

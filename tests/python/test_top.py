@@ -14,7 +14,8 @@ from pathlib import Path
 import netlab
 import pytest
 
-from pypcapaccel.cli import main, pages, top_
+from pypcapaccel import _pages as pages
+from pypcapaccel.cli import main, top_
 
 HEADER = Path(__file__).resolve().parents[2] / "libpcap-accel/src/core/stats_page.h"
 

@@ -28,7 +28,7 @@ struct accel_stats_queue {
 	uint64_t received, dropped, ring_full;
 };
 
-/* The file. Times in ns. pypcapaccel/cli/pages.py reads it; tests/python/test_top.py compares. */
+/* The file. Times in ns. pypcapaccel/_pages.py reads it; tests/python/test_top.py compares. */
 struct accel_stats_page {
 	char magic[8];
 	uint32_t size;	   /* of all this without the queues */
