@@ -11,24 +11,22 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from . import checks_interface as interface
+from .finding import Finding, fail, ok, warn
 from .host import Host
+from .target import is_confined, is_of_system
 
-__all__ = ["CHECKS", "Check", "Finding", "examine"]
+__all__ = ["CHECKS", "Check", "examine"]
 
 MIB = 1 << 20
 RING = 64 * MIB  # of a capture, by default
-MAX_DESCRIPTORS = 1024  # more leave the L3 cache
 FIRST_KERNEL = (4, 20)  # PACKET_IGNORE_OUTGOING
-CAP_NET_RAW = 13
+GROUP_KERNEL = (5, 12)  # PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
+DEEPEST_SLEEP = (
+    3  # C-state; waking from a deeper one takes longer than a ring's first packets may wait
+)
 ORDER_1MIB = 8  # pages of 4 KiB
-
-
-class Finding(NamedTuple):
-    """What a row has seen."""
-
-    level: str  # ok, warn, fail
-    text: str
-    fix: str = ""
 
 
 class Check(NamedTuple):
@@ -39,26 +37,16 @@ class Check(NamedTuple):
     look: Callable[[Host], Iterator[Finding]]
 
 
-def ok(text: str) -> Finding:
-    return Finding("ok", text)
-
-
-def warn(text: str, fix: str) -> Finding:
-    return Finding("warn", text, fix)
-
-
-def fail(text: str, fix: str) -> Finding:
-    return Finding("fail", text, fix)
-
-
-# ---- the host ----
-
-
 def look_at_kernel(host: Host) -> Iterator[Finding]:
     release = host.text("/proc/sys/kernel/osrelease")
     numbers = tuple(int(n) for n in re.findall(r"\d+", release)[:2])
     if numbers and numbers < FIRST_KERNEL:
         yield fail(f"Linux {release} is older than 4.20", "install a newer kernel")
+    elif numbers and numbers < GROUP_KERNEL:
+        yield warn(
+            f"Linux {release} is older than 5.12: groups see what the host sends, too",
+            "install a newer kernel, or direction=in",
+        )
     else:
         yield ok(f"Linux {release}")
     jit = host.number("/proc/sys/net/core/bpf_jit_enable")
@@ -70,13 +58,51 @@ def look_at_kernel(host: Host) -> Iterator[Finding]:
 
 def look_at_privileges(host: Host) -> Iterator[Finding]:
     found = re.search(r"^CapEff:\s*([0-9a-f]+)", host.text("/proc/self/status"), re.M)
-    if found and int(found.group(1), 16) >> CAP_NET_RAW & 1:
-        yield ok("this user may capture (CAP_NET_RAW)")
-    else:
+    has = int(found.group(1), 16) if found else 0
+    if not has >> CAP_NET_RAW & 1:
         yield fail(
             "this user may not capture: no CAP_NET_RAW",
             "run it as root, or: setcap cap_net_raw+ep PROGRAM",
         )
+        return
+    yield ok("this user may capture (CAP_NET_RAW)")
+    if not has >> CAP_NET_ADMIN & 1 or not has & (1 << CAP_BPF | 1 << CAP_SYS_ADMIN):
+        yield warn(
+            "this user may not capture on xdp: devices: no CAP_NET_ADMIN and CAP_BPF",
+            "run it as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep PROGRAM",
+        )
+
+
+def look_at_bpf(host: Host) -> Iterator[Finding]:
+    has_btf = host.exists("/sys/kernel/btf/vmlinux")
+    if has_btf:
+        yield ok("the kernel describes its types (BTF), so xdp: devices tell VLAN tags")
+    else:
+        yield warn(
+            "the kernel does not describe its types (BTF): xdp: devices cannot tell VLAN tags that a card took off",
+            "install a kernel with CONFIG_DEBUG_INFO_BTF",
+        )
+    if not re.search(r"^\S+ \S+ bpf ", host.text("/proc/mounts"), re.M):
+        yield warn(
+            "no file system for BPF programs: bpftool cannot pin any, captures need none",
+            "mount -t bpf bpf /sys/fs/bpf",
+        )
+    if host.number("/proc/sys/kernel/unprivileged_bpf_disabled") == 0:
+        yield warn(
+            "every user may load BPF programs; captures do not need it",
+            "sysctl -w kernel.unprivileged_bpf_disabled=1",
+        )
+
+
+def look_at_apparmor(host: Host) -> Iterator[Finding]:
+    for path in ("/usr/bin/tcpdump", "/usr/sbin/tcpdump"):
+        if is_confined(path, str(host.root).rstrip("/")) and not is_of_system(host.library):
+            yield warn(
+                f"AppArmor lets {path} load libraries from the system's folders only, and ours is {host.library}",
+                f"install it with -DCMAKE_INSTALL_PREFIX=/usr, or: aa-disable {path}",
+            )
+            return
+    yield ok("AppArmor does not keep tcpdump from the library")
 
 
 def look_at_memory(host: Host) -> Iterator[Finding]:
@@ -101,21 +127,42 @@ def look_at_memory(host: Host) -> Iterator[Finding]:
         )
 
 
+def _deep_states(host: Host) -> list[str]:
+    """Names of sleeping states that are deeper than captures like, and in use."""
+    found = []
+    for path in host.glob("/sys/devices/system/cpu/cpu0/cpuidle/state*"):
+        name = host.read(path / "name")
+        depth = re.match(r"C(\d+)", name)
+        if depth and int(depth.group(1)) > DEEPEST_SLEEP and host.read(path / "disable") == "0":
+            found.append(name)
+    return found
+
+
 def look_at_cpus(host: Host) -> Iterator[Finding]:
+    quiet = True
     if "irqbalance" in host.processes.values():
+        quiet = False
         yield warn(
             "irqbalance moves the interrupts of network cards", "systemctl disable --now irqbalance"
         )
     governors = {
-        path.read_text().strip()
+        host.read(path)
         for path in host.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")
     }
     slow = sorted(governors - {"performance"})
     if slow:
+        quiet = False
         yield warn(
             f"the CPUs' governor is {', '.join(slow)}", "cpupower frequency-set -g performance"
         )
-    if "irqbalance" not in host.processes.values() and not slow:
+    deep = _deep_states(host)
+    if deep:
+        quiet = False
+        yield warn(
+            f"idle CPUs sleep deeply ({', '.join(deep)}), and the first packets wait until they wake",
+            "cpupower idle-set -D 50",
+        )
+    if quiet:
         yield ok("nothing moves interrupts or slows the CPUs")
 
 
@@ -151,6 +198,38 @@ def look_at_packet_sockets(host: Host) -> Iterator[Finding]:
     )
 
 
+def look_at_groups(host: Host) -> Iterator[Finding]:
+    if host.fanouts is None:
+        yield warn(
+            "which fanout groups there are is not known", "run it as root; modprobe af_packet_diag"
+        )
+        return
+    if not host.fanouts:
+        yield ok("no program has a fanout group")
+        return
+    owners = host.owners({inode for inodes in host.fanouts.values() for inode in inodes})
+    for (number, kind), inodes in sorted(host.fanouts.items()):
+        who = ", ".join(sorted({owners.get(inode, "?") for inode in inodes}))
+        yield ok(
+            f"fanout group {number} ({kind}) is in use by {who}: another program takes another number"
+        )
+
+
+def look_at_captures(host: Host) -> Iterator[Finding]:
+    losing = False
+    for page in host.captures:
+        if page.dropped:
+            losing = True
+            share = 100 * page.dropped / page.received if page.received else 0.0
+            yield warn(
+                f"{page.program} ({page.pid}) has lost {page.dropped} packets on {page.device}, {share:.1f} %: "
+                f"its ring was full",
+                "a larger ring (PCAP_ACCEL_BUFFER=256MiB), a filter, or more members of a group",
+            )
+    if not losing:
+        yield ok(f"{len(host.captures)} captures with the library, none has lost a packet")
+
+
 def look_at_fragments(host: Host) -> Iterator[Finding]:
     lines = [
         line.split() for line in host.text("/proc/net/snmp").splitlines() if line.startswith("Ip:")
@@ -164,140 +243,24 @@ def look_at_fragments(host: Host) -> Iterator[Finding]:
         )
 
 
-# ---- an interface ----
-
-
-def look_at_state(host: Host) -> Iterator[Finding]:
-    state = host.text(host.net("operstate"))
-    flags = max(host.number(host.net("flags"), 16), 0)
-    if not flags & 1:
-        yield fail(f"{host.iface} is down", f"ip link set dev {host.iface} up")
-    elif state == "down":
-        yield fail(f"{host.iface} has no link", "plug the cable in, or look at the other end")
-    else:
-        yield ok(f"{host.iface} is up")
-    if flags & 0x100:
-        yield warn(
-            "promiscuous mode was set by hand, captures do it themselves",
-            f"ip link set dev {host.iface} promisc off",
-        )
-    if host.exists(host.net("master")):
-        yield warn(
-            "it belongs to a bridge or a bond: capturing on both shows packets twice",
-            "capture on one of them",
-        )
-    if host.number(f"/proc/sys/net/ipv6/conf/{host.iface}/disable_ipv6") == 0:
-        yield warn(
-            "IPv6 is on: the host itself speaks on the link",
-            f"sysctl -w net.ipv6.conf.{host.iface}.disable_ipv6=1",
-        )
-
-
-OFFLOADS = {
-    "large-receive-offload": (
-        "fail",
-        "lro",
-        "it joins packets so that nobody can take them apart again",
-    ),
-    "generic-receive-offload": ("warn", "gro", "packets are joined before the captures see them"),
-    "rx-gro-hw": ("warn", "rx-gro-hw", "the card joins packets"),
-    "rx-udp-gro-forwarding": ("warn", "rx-udp-gro-forwarding", "UDP packets are joined"),
-    "hw-tc-offload": ("warn", "hw-tc-offload", "packets may pass the host by"),
-    "ntuple-filters": ("warn", "ntuple", "the card chooses queues by itself, and reorders flows"),
-}
-
-
-def look_at_offloads(host: Host) -> Iterator[Finding]:
-    if not host.features:
-        yield warn("what the card does by itself is not known", "apt-get install ethtool")
-        return
-    wrong = False
-    for name, (level, short, why) in OFFLOADS.items():
-        if host.features.get(name) == "on":
-            wrong = True
-            yield Finding(level, f"{name} is on: {why}", f"ethtool -K {host.iface} {short} off")
-    if not wrong:
-        yield ok("packets arrive as they were on the wire")
-
-
-def _is_symmetric(told: str) -> bool:
-    key = re.search(r"((?:[0-9a-f]{2}:)+[0-9a-f]{2})", told)
-    pairs = key.group(1).split(":") if key else []
-    repeated = len(pairs) > 3 and all(byte == pairs[i % 2] for i, byte in enumerate(pairs))
-    return repeated or re.search(r"symmetric-\w+: on", told) is not None
-
-
-def look_at_queues(host: Host) -> Iterator[Finding]:
-    queues = host.glob(host.net("queues/rx-*"))
-    told = host.ask_ethtool("-x")
-    if len(queues) > 1 and not _is_symmetric(told):
-        yield warn(
-            f"{len(queues)} queues, and the two directions of a flow may be in different ones",
-            f"ethtool -L {host.iface} combined 1, or: ethtool -X {host.iface} hkey {':'.join(['6D:5A'] * 20)}",
-        )
-    elif queues:
-        yield ok(
-            f"{len(queues)} receive queue{'s' if len(queues) > 1 else ''}, directions in order"
-        )
-    for queue in queues:
-        mask = (queue / "rps_cpus").read_text().strip() if (queue / "rps_cpus").exists() else "0"
-        if bin(int(mask.replace(",", "") or "0", 16)).count("1") > 1:
-            yield warn(
-                f"{queue.name} is spread over CPUs (RPS)",
-                f"echo 0 >{host.net('queues')}/{queue.name}/rps_cpus",
-            )
-
-
-def look_at_rings(host: Host) -> Iterator[Finding]:
-    current = host.ask_ethtool("-g").partition("Current hardware settings")[2]
-    found = re.search(r"^RX:\s*(\d+)", current, re.M)
-    if found and int(found.group(1)) > MAX_DESCRIPTORS:
-        yield warn(
-            f"the card's ring has {found.group(1)} places, more than the CPU's cache keeps",
-            f"ethtool -G {host.iface} rx {MAX_DESCRIPTORS}",
-        )
-    elif found:
-        yield ok(f"the card's ring has {found.group(1)} places")
-    if re.search(r"Adaptive RX: on", host.ask_ethtool("-c")):
-        yield warn(
-            "the card waits as long as it likes before it interrupts",
-            f"ethtool -C {host.iface} adaptive-rx off rx-usecs 50",
-        )
-    if re.search(r"^RX:\s*on", host.ask_ethtool("-a"), re.M):
-        yield warn(
-            "pause frames hide that packets are lost", f"ethtool -A {host.iface} rx off tx off"
-        )
-
-
-COUNTERS = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
-
-
-def look_at_drops(host: Host) -> Iterator[Finding]:
-    lost = {name: host.number(host.net(f"statistics/{name}")) for name in COUNTERS}
-    bad = {name: n for name, n in lost.items() if n > 0}
-    if bad:
-        shown = ", ".join(f"{name} {n}" for name, n in bad.items())
-        yield warn(
-            f"the interface has lost packets since it came up: {shown}",
-            f"ethtool -S {host.iface} | grep -E 'miss|drop|no_buf'",
-        )
-    else:
-        yield ok("the interface has lost nothing")
-
-
 CHECKS = (
     Check("kernel", False, look_at_kernel),
     Check("privileges", False, look_at_privileges),
+    Check("BPF", False, look_at_bpf),
+    Check("AppArmor", False, look_at_apparmor),
     Check("memory", False, look_at_memory),
     Check("cpus", False, look_at_cpus),
     Check("backlog", False, look_at_softnet),
     Check("packet sockets", False, look_at_packet_sockets),
+    Check("groups", False, look_at_groups),
+    Check("captures", False, look_at_captures),
     Check("fragments", False, look_at_fragments),
-    Check("interface", True, look_at_state),
-    Check("offloads", True, look_at_offloads),
-    Check("queues", True, look_at_queues),
-    Check("card", True, look_at_rings),
-    Check("drops", True, look_at_drops),
+    Check("interface", True, interface.look_at_state),
+    Check("offloads", True, interface.look_at_offloads),
+    Check("queues", True, interface.look_at_queues),
+    Check("memory node", True, interface.look_at_node),
+    Check("card", True, interface.look_at_rings),
+    Check("drops", True, interface.look_at_drops),
 )
 
 

@@ -13,7 +13,8 @@ import argparse
 
 from ..errors import LibraryError
 from . import CommandError
-from .checks import Finding, examine
+from .checks import examine
+from .finding import Finding
 from .host import Host
 from .output import add_json, coloured, print_json
 
@@ -22,7 +23,18 @@ COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("interface", metavar="IFACE", nargs="?", help="an interface to look at too")
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="also try, on a veth pair in a network namespace of its own, that groups keep flows together (root)",
+    )
     add_json(parser)
+
+
+def _self_test() -> list[tuple[str, Finding]]:
+    from .selftest import try_groups
+
+    return [("self-test", finding) for finding in try_groups()]
 
 
 def _library() -> list[tuple[str, Finding]]:
@@ -50,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         known = ", ".join(path.parent.name for path in Host().glob("/sys/class/net/*/flags"))
         raise CommandError(f"{name}: no such interface (known: {known})", 2)
-    found = [*_library(), *examine(host)]
+    found = [*_library(), *examine(host), *(_self_test() if options.self_test else ())]
     failed = any(finding.level == "fail" for _, finding in found)
     if options.json:
         rows = [{"check": check, **finding._asdict()} for check, finding in found]

@@ -13,6 +13,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from .._find import lib_path
+from .._pages import Page, read_pages
+from ..errors import LibraryError
+from . import packet_diag
+
 __all__ = ["Host"]
 
 _PATIENCE_S = 10
@@ -26,6 +31,7 @@ class Host:
     ) -> None:
         self.iface = iface or ""
         self.root = Path(root)
+        self.is_real = root == "/"
         self.ethtool = (
             ethtool or shutil.which("ethtool") or shutil.which("ethtool", path="/sbin:/usr/sbin")
         )
@@ -43,6 +49,13 @@ class Host:
             return int(self.text(path), base)
         except ValueError:
             return -1
+
+    def read(self, path: Path) -> str:
+        """As text(), of a path that glob() found."""
+        try:
+            return path.read_text(errors="replace").strip()
+        except OSError:
+            return ""
 
     def exists(self, path: str) -> bool:
         return (self.root / path.lstrip("/")).exists()
@@ -81,6 +94,29 @@ class Host:
             except OSError:
                 continue
         return found
+
+    @cached_property
+    def library(self) -> str:
+        """Where ours is; "" if nowhere."""
+        try:
+            return lib_path()
+        except LibraryError:
+            return ""
+
+    @cached_property
+    def captures(self) -> list[Page]:
+        """The living captures with the library, of this user; for root, of all."""
+        return list(read_pages()) if self.is_real else []
+
+    @cached_property
+    def fanouts(self) -> dict[tuple[int, str], set[str]] | None:
+        """{(number, mode): inodes of the sockets} of this network namespace's groups; None: not known."""
+        if not self.is_real:
+            return {}
+        try:
+            return packet_diag.fanout_groups()
+        except OSError:
+            return None
 
     def owners(self, inodes: set[str]) -> dict[str, str]:
         """{inode of a socket: "program (pid)"}, of the processes that we may look at."""

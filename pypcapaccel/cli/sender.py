@@ -22,7 +22,7 @@ from .. import _handle
 from .._lib import ffi_and_lib
 from . import CommandError
 
-__all__ = ["Sender", "mtu_of"]
+__all__ = ["Sender", "mtu_of", "no_settings"]
 
 OPTIONS = "tx_batch=256,buffer=256KiB,timeout=1ms"
 _NO_PROTOCOL = 0x05FF  # neither a length (IEEE 802.3) nor an ethertype: nobody sends it
@@ -45,7 +45,7 @@ def mtu_of(name: str) -> int | None:
 
 
 @contextmanager
-def _no_settings() -> Iterator[None]:
+def no_settings() -> Iterator[None]:
     """What is in the environment for captures is not for this handle: a group, say."""
     meant = [
         name
@@ -86,7 +86,7 @@ class Sender:
     def _activate(self) -> None:
         lib = self._lib
         lib.pcap_set_protocol_linux(self._pcap, _NO_PROTOCOL)
-        with _no_settings():
+        with no_settings():
             status = lib.pcap_activate(self._pcap)
         if status == _NO_PERMISSION:
             raise CommandError(f"{self.name}: sending needs CAP_NET_RAW (run it as root)")

@@ -214,7 +214,12 @@ def secure_reason(path: str, uid: int) -> str | None:
     return None
 
 
-def _is_confined(path: str, root: str) -> bool:
+def is_of_system(library: str) -> bool:
+    """Is it where AppArmor's profiles let programs load libraries from?"""
+    return library.startswith(("/usr/lib/", "/lib/", "/usr/lib64/", "/lib64/"))
+
+
+def is_confined(path: str, root: str) -> bool:
     """Has AppArmor a profile of its own for the program? By its file, as distributions name them."""
     try:
         with open(root + "/sys/module/apparmor/parameters/enabled") as file:
@@ -230,9 +235,7 @@ def _is_confined(path: str, root: str) -> bool:
 
 
 def _check_confinement(path: str, library: str, root: str) -> None:
-    if _is_confined(path, root) and not library.startswith(
-        ("/usr/lib/", "/lib/", "/usr/lib64/", "/lib64/")
-    ):
+    if is_confined(path, root) and not is_of_system(library):
         raise CommandError(
             f"{path}: AppArmor lets it load libraries from the system's folders only, and ours is {library} "
             f"(install with -DCMAKE_INSTALL_PREFIX=/usr, or run a copy: cp {path} /tmp/)",

@@ -2,17 +2,34 @@
 """pcap-accel doctor: each row says ok on a good host, and its own words on one where just that is wrong."""
 
 import json
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import netlab
 import pytest
 
-from pypcapaccel.cli import checks, main
+from pypcapaccel.cli import checks, main, selftest
 from pypcapaccel.cli.host import Host
 
 GOOD = {
     "proc/sys/kernel/osrelease": "6.1.0-18-amd64",
     "proc/sys/net/core/bpf_jit_enable": "1",
-    "proc/self/status": "Name:\tx\nCapEff:\t0000000000002000\n",
+    "proc/self/status": "Name:\tx\nCapEff:\t000001ffffffffff\n",
+    "proc/mounts": "bpf /sys/fs/bpf bpf rw 0 0\n",
+    "proc/sys/kernel/unprivileged_bpf_disabled": "2",
+    "sys/kernel/btf/vmlinux": "",
+    "sys/module/apparmor/parameters/enabled": "Y",
+    "sys/devices/system/cpu/cpu0/cpuidle/state0/name": "POLL",
+    "sys/devices/system/cpu/cpu0/cpuidle/state0/disable": "0",
+    "sys/devices/system/cpu/cpu0/cpuidle/state1/name": "C6",
+    "sys/devices/system/cpu/cpu0/cpuidle/state1/disable": "1",
+    "sys/devices/system/node/node0/cpulist": "0-3,8",
+    "sys/devices/system/node/node1/cpulist": "4-7",
+    "sys/class/net/eth0/device/numa_node": "0",
+    "sys/class/net/eth0/device/msi_irqs/31": "",
+    "proc/irq/31/smp_affinity_list": "2,8",
     "proc/meminfo": "MemTotal: 1 kB\nMemAvailable:  8000000 kB\n",
     "proc/buddyinfo": "Node 0, zone   Normal  1 1 1 1 1 1 1 1 1 1 1\n",
     "proc/1/comm": "init",
@@ -32,6 +49,7 @@ ETHTOOL = {
     "-x": "RSS hash key:\n6d:5a:6d:5a:6d:5a:6d:5a\n",
     "-g": "Pre-set maximums:\nRX:\t\t4096\nCurrent hardware settings:\nRX:\t\t512\n",
     "-c": "Adaptive RX: off  TX: off\n",
+    "-S": "NIC statistics:\n     rx_packets: 7\n     rx_missed_errors: 9\n     rx_out_of_buffer: 0\n",
     "-a": "Autonegotiate:\toff\nRX:\t\toff\n",
 }
 
@@ -39,6 +57,45 @@ ETHTOOL = {
 BAD = {
     "old kernel": ({"proc/sys/kernel/osrelease": "4.19.0"}, "kernel", "fail", "4.19.0 is older than 4.20", "newer"),
     "no jit": ({"proc/sys/net/core/bpf_jit_enable": "0"}, "kernel", "warn", "interpreted", "bpf_jit_enable=1"),
+    "kernel of groups": ({"proc/sys/kernel/osrelease": "5.10.0"}, "kernel", "warn", "older than 5.12", "direction=in"),
+    "no xdp": (
+        {"proc/self/status": "CapEff:\t0000000000002000"},
+        "privileges", "warn", "not capture on xdp: devices", "setcap",
+    ),
+    "no xdp for root of a container": (
+        {"proc/self/status": "CapEff:\t0000000000003000"},
+        "privileges", "warn", "not capture on xdp: devices", "cap_bpf",
+    ),
+    "no BTF": ({"sys/kernel/btf/vmlinux": None}, "BPF", "warn", "cannot tell VLAN tags", "CONFIG_DEBUG_INFO_BTF"),
+    "no bpffs": ({"proc/mounts": "proc /proc proc rw 0 0"}, "BPF", "warn", "no file system for BPF", "mount -t bpf"),
+    "BPF for all": (
+        {"proc/sys/kernel/unprivileged_bpf_disabled": "0"},
+        "BPF", "warn", "every user may load", "unprivileged_bpf_disabled=1",
+    ),
+    "AppArmor": (
+        {"etc/apparmor.d/usr.bin.tcpdump": ""},
+        "AppArmor", "warn", "AppArmor lets /usr/bin/tcpdump", "aa-disable /usr/bin/tcpdump",
+    ),
+    "deep sleep": (
+        {"sys/devices/system/cpu/cpu0/cpuidle/state1/disable": "0"},
+        "cpus", "warn", "sleep deeply (C6)", "cpupower idle-set",
+    ),
+    "groups unknown": ({"fanouts": None}, "groups", "warn", "is not known", "modprobe af_packet_diag"),
+    "losses": (
+        {"captures": [
+            SimpleNamespace(program="x", pid=7, device="pfq:eth0", dropped=5, received=50),
+            SimpleNamespace(program="y", pid=8, device="pfq:eth0", dropped=0, received=50),
+        ]},
+        "captures", "warn", "x (7) has lost 5 packets on pfq:eth0, 10.0 %", "PCAP_ACCEL_BUFFER",
+    ),
+    "far interrupts": (
+        {"proc/irq/31/smp_affinity_list": "0-4"},
+        "memory node", "warn", "interrupts 31 of the card", "for i in 31; do echo 0-3,8 >/proc/irq/$i",
+    ),
+    "on top": ({"sys/class/net/eth0/upper_eth0.10": ""}, "interface", "warn", "eth0.10 is on top", "one of them"),
+    "TSO": ({"-k": "tcp-segmentation-offload: on\n"}, "offloads", "warn", "before it is cut", "tso off"),
+    "GSO": ({"-k": "generic-segmentation-offload: on\n"}, "offloads", "warn", "before it is cut", "gso off"),
+    "card drops": ({"-S": "     rx_out_of_buffer: 3\n"}, "drops", "warn", "rx_out_of_buffer 3", "-S"),
     "no capability": ({"proc/self/status": "CapEff:\t0000000000000000"}, "privileges", "fail", "may not", "setcap"),
     "no memory": ({"proc/meminfo": "MemAvailable: 1024 kB"}, "memory", "fail", "1 MiB of memory", "BUFFER"),
     "in pieces": (
@@ -86,10 +143,11 @@ def host(tmp_path):
 
     def make(changes):
         root = tmp_path / "root"
-        for name, text in {
-            **GOOD,
-            **{k: v for k, v in changes.items() if not k.startswith("-")},
-        }.items():
+        told = {name: changes[name] for name in ("fanouts", "captures") if name in changes}
+        files = {k: v for k, v in changes.items() if not k.startswith("-") and k not in told}
+        for name, text in {**GOOD, **files}.items():
+            if text is None:
+                continue
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -99,13 +157,24 @@ def host(tmp_path):
         ethtool = tmp_path / "ethtool"
         ethtool.write_text(f'#!/bin/sh\n[ "$2" = eth0 ] && exec cat "{tmp_path}/answer$1"\n')
         ethtool.chmod(0o755)
-        return Host("eth0", str(root), str(ethtool))
+        made = Host("eth0", str(root), str(ethtool))
+        made.__dict__.update({"library": "/opt/libpcap-accel.so", **told})
+        return made
 
     return make
 
 
 def test_a_good_host(host):
     assert [f for _, f in checks.examine(host({})) if f.level != "ok"] == []
+
+
+def test_good_in_another_way(host):
+    """A profile that does not matter, states that are off, a card without counters of its own."""
+    made = host({"etc/apparmor.d/usr.bin.tcpdump": "", "-S": "", "fanouts": {(7, "hash"): {"1"}}})
+    made.__dict__["library"] = "/usr/lib/x86_64-linux-gnu/libpcap-accel/libpcap-accel.so"
+    found = checks.examine(made)
+    assert [f for _, f in found if f.level != "ok"] == []
+    assert "fanout group 7 (hash) is in use by ?: another" in dict(found)["groups"].text
 
 
 @pytest.mark.parametrize(("changes", "row", "level", "words", "fix"), BAD.values(), ids=BAD)
@@ -155,3 +224,56 @@ def test_who_owns_a_socket():
         )
         name = Path("/proc/self/comm").read_text().strip()
         assert Host().owners({inode}) == {inode: f"{name} ({os.getpid()})"}
+
+
+# ---- on this kernel ----
+
+
+def in_lab(lab, accel_build, code):
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+    return json.loads(lab.run([sys.executable, "-c", code], env=env).stdout)
+
+
+def test_fanout_groups_are_the_kernel_s(lab, accel_build):
+    """Numbers, modes and members as they were asked for, by name and process."""
+    members = [
+        lab.capture(f"afpacket:eth0?fanout={mode}") for mode in ("hash,group=7", "cpu,group=300")
+    ]
+    members.append(lab.capture("afpacket:eth0?fanout=hash,group=7"))
+    code = (
+        "import json; from pypcapaccel.cli import checks; from pypcapaccel.cli.host import Host\n"
+        "print(json.dumps([f.text for f in checks.look_at_groups(Host())]))"
+    )
+    first, second = in_lab(lab, accel_build, code)
+    pids = sorted(f"capture_check ({members[i].pid})" for i in (0, 2))
+    assert first.startswith(f"fanout group 7 (hash) is in use by {', '.join(pids)}: ")
+    assert second.startswith(
+        f"fanout group 300 (cpu) is in use by capture_check ({members[1].pid}): "
+    )
+    netlab.stop(*members)
+    assert in_lab(lab, accel_build, code) == ["no program has a fanout group"]
+
+
+def test_self_test(capsys, monkeypatch, accel_build):
+    """Groups keep their promise on this kernel; a mode that does not is found out."""
+    monkeypatch.setenv("PCAP_ACCEL_LIB", str(accel_build.library))
+    monkeypatch.setenv("PCAP_ACCEL_GROUP", "9")
+    main(["doctor", "--self-test", "--json"])
+    rows = [r for r in json.loads(capsys.readouterr().out)["checks"] if r["check"] == "self-test"]
+    assert [(row["level"], row["text"]) for row in rows] == [
+        (
+            "ok",
+            "fanout=hash: each packet is one member's, with its whole flow (udp, tcp, vlan, pppoe)",
+        ),
+        ("ok", "steer_flow: each packet is one member's, with its whole flow (udp, tcp, vlan)"),
+    ]
+    hash_ = selftest.METHODS[0]
+    by_turns = hash_._replace(device="afpacket:{}?fanout=lb,group=7", kinds=("udp",))
+    nobody = hash_._replace(device="pfq:{}?group=7,computation=tcp >-> steer_flow", kinds=("udp",))
+    everybody = hash_._replace(device="pfq:{}?group=7", kinds=("udp",))
+    monkeypatch.setattr(selftest, "METHODS", (by_turns, nobody, everybody))
+    monkeypatch.setattr(selftest, "PATIENCE_S", 0.5)
+    split, lost, twice = selftest.try_groups()
+    assert split.level == "warn" and "64 of 64 udp flows are split" in split.text
+    assert lost.level == "fail" and "of 128 udp packets 128 reached nobody, and 0 came" in lost.text
+    assert twice.level == "fail" and "0 reached nobody, and 128 came twice" in twice.text

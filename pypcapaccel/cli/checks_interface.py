@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What costs packets on an interface: rows of doctor's table. See checks.py.
+
+Threads: none of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .finding import Finding, fail, ok, warn
+from .host import Host
+
+MAX_DESCRIPTORS = 1024  # more leave the L3 cache
+
+
+def look_at_state(host: Host) -> Iterator[Finding]:
+    state = host.text(host.net("operstate"))
+    flags = max(host.number(host.net("flags"), 16), 0)
+    if not flags & 1:
+        yield fail(f"{host.iface} is down", f"ip link set dev {host.iface} up")
+    elif state == "down":
+        yield fail(f"{host.iface} has no link", "plug the cable in, or look at the other end")
+    else:
+        yield ok(f"{host.iface} is up")
+    if flags & 0x100:
+        yield warn(
+            "promiscuous mode was set by hand, captures do it themselves",
+            f"ip link set dev {host.iface} promisc off",
+        )
+    if host.exists(host.net("master")):
+        yield warn(
+            "it belongs to a bridge or a bond: capturing on both shows packets twice",
+            "capture on one of them",
+        )
+    upper = [path.name[len("upper_") :] for path in host.glob(host.net("upper_*"))]
+    if upper and not host.exists(host.net("master")):
+        yield warn(
+            f"{', '.join(upper)} is on top of it: capturing on both shows packets twice",
+            "capture on one of them",
+        )
+    if host.number(f"/proc/sys/net/ipv6/conf/{host.iface}/disable_ipv6") == 0:
+        yield warn(
+            "IPv6 is on: the host itself speaks on the link",
+            f"sysctl -w net.ipv6.conf.{host.iface}.disable_ipv6=1",
+        )
+
+
+OFFLOADS = {
+    "large-receive-offload": (
+        "fail",
+        "lro",
+        "it joins packets so that nobody can take them apart again",
+    ),
+    "generic-receive-offload": ("warn", "gro", "packets are joined before the captures see them"),
+    "rx-gro-hw": ("warn", "rx-gro-hw", "the card joins packets"),
+    "rx-udp-gro-forwarding": ("warn", "rx-udp-gro-forwarding", "UDP packets are joined"),
+    "hw-tc-offload": ("warn", "hw-tc-offload", "packets may pass the host by"),
+    "tcp-segmentation-offload": ("warn", "tso", "what the host sends is seen before it is cut"),
+    "generic-segmentation-offload": ("warn", "gso", "what the host sends is seen before it is cut"),
+    "ntuple-filters": ("warn", "ntuple", "the card chooses queues by itself, and reorders flows"),
+}
+
+
+def look_at_offloads(host: Host) -> Iterator[Finding]:
+    if not host.features:
+        yield warn("what the card does by itself is not known", "apt-get install ethtool")
+        return
+    wrong = False
+    for name, (level, short, why) in OFFLOADS.items():
+        if host.features.get(name) == "on":
+            wrong = True
+            yield Finding(level, f"{name} is on: {why}", f"ethtool -K {host.iface} {short} off")
+    if not wrong:
+        yield ok("packets arrive as they were on the wire")
+
+
+def _is_symmetric(told: str) -> bool:
+    key = re.search(r"((?:[0-9a-f]{2}:)+[0-9a-f]{2})", told)
+    pairs = key.group(1).split(":") if key else []
+    repeated = len(pairs) > 3 and all(byte == pairs[i % 2] for i, byte in enumerate(pairs))
+    return repeated or re.search(r"symmetric-\w+: on", told) is not None
+
+
+def look_at_queues(host: Host) -> Iterator[Finding]:
+    queues = host.glob(host.net("queues/rx-*"))
+    told = host.ask_ethtool("-x")
+    if len(queues) > 1 and not _is_symmetric(told):
+        yield warn(
+            f"{len(queues)} queues, and the two directions of a flow may be in different ones",
+            f"ethtool -L {host.iface} combined 1, or: ethtool -X {host.iface} hkey {':'.join(['6D:5A'] * 20)}",
+        )
+    elif queues:
+        yield ok(
+            f"{len(queues)} receive queue{'s' if len(queues) > 1 else ''}, directions in order"
+        )
+    for queue in queues:
+        mask = (queue / "rps_cpus").read_text().strip() if (queue / "rps_cpus").exists() else "0"
+        if bin(int(mask.replace(",", "") or "0", 16)).count("1") > 1:
+            yield warn(
+                f"{queue.name} is spread over CPUs (RPS)",
+                f"echo 0 >{host.net('queues')}/{queue.name}/rps_cpus",
+            )
+
+
+def _cpus(text: str) -> set[int]:
+    """Of a list like 0-3,8."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if first.isdigit():
+            found |= set(range(int(first), int(last if dash else first) + 1))
+    return found
+
+
+def look_at_node(host: Host) -> Iterator[Finding]:
+    """Interrupts on the CPUs of the card's own memory node."""
+    node = host.number(host.net("device/numa_node"))
+    nodes = host.glob("/sys/devices/system/node/node[0-9]*")
+    if node < 0 or len(nodes) < 2:
+        yield ok("its memory is as near to every CPU")
+        return
+    cpus = host.text(f"/sys/devices/system/node/node{node}/cpulist")
+    far = [
+        path.name
+        for path in host.glob(host.net("device/msi_irqs/*"))
+        if _cpus(host.text(f"/proc/irq/{path.name}/smp_affinity_list")) - _cpus(cpus)
+    ]
+    if far:
+        yield warn(
+            f"interrupts {', '.join(far)} of the card may come on CPUs of another memory node than its own ({node})",
+            f"for i in {' '.join(far)}; do echo {cpus} >/proc/irq/$i/smp_affinity_list; done",
+        )
+    else:
+        yield ok(f"its interrupts are on the CPUs of its memory node ({cpus})")
+
+
+def look_at_rings(host: Host) -> Iterator[Finding]:
+    current = host.ask_ethtool("-g").partition("Current hardware settings")[2]
+    found = re.search(r"^RX:\s*(\d+)", current, re.M)
+    if found and int(found.group(1)) > MAX_DESCRIPTORS:
+        yield warn(
+            f"the card's ring has {found.group(1)} places, more than the CPU's cache keeps",
+            f"ethtool -G {host.iface} rx {MAX_DESCRIPTORS}",
+        )
+    elif found:
+        yield ok(f"the card's ring has {found.group(1)} places")
+    if re.search(r"Adaptive RX: on", host.ask_ethtool("-c")):
+        yield warn(
+            "the card waits as long as it likes before it interrupts",
+            f"ethtool -C {host.iface} adaptive-rx off rx-usecs 50",
+        )
+    if re.search(r"^RX:\s*on", host.ask_ethtool("-a"), re.M):
+        yield warn(
+            "pause frames hide that packets are lost", f"ethtool -A {host.iface} rx off tx off"
+        )
+
+
+_CARD_LOSES = re.compile(r"^rx.*(miss|no_buf|no_dma|out_of_buf|discard)")  # of ethtool -S
+COUNTERS = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
+
+
+def look_at_drops(host: Host) -> Iterator[Finding]:
+    lost = {name: host.number(host.net(f"statistics/{name}")) for name in COUNTERS}
+    for name, n in re.findall(r"^\s*(\w+): (\d+)$", host.ask_ethtool("-S"), re.M):
+        if _CARD_LOSES.search(name) and name not in lost:
+            lost[name] = int(n)
+    bad = {name: n for name, n in lost.items() if n > 0}
+    if bad:
+        shown = ", ".join(f"{name} {n}" for name, n in bad.items())
+        yield warn(
+            f"the interface has lost packets since it came up: {shown}",
+            f"ethtool -S {host.iface} | grep -E 'miss|drop|no_buf'",
+        )
+    else:
+        yield ok("the interface has lost nothing")
