@@ -6,6 +6,7 @@ Between the two namespaces a veth pair may lose packets on a busy machine; it co
 """
 
 import json
+import re
 import time
 
 import netlab
@@ -42,9 +43,9 @@ def every(result, lab, n=N, first=0):
     assert (result["twice"], result["backwards"], result["drop"]) == (0, 0, 0)
 
 
-def start_tcpdump(lab, device, *argv, user="root", env=None):
+def start_tcpdump(lab, device, *argv, env=None):
     netlab.needs("tcpdump")
-    words = ["tcpdump", "-n", "-l", "-Z", user, "-i", device, *argv]
+    words = ["tcpdump", "-n", "-l", "-i", device, *argv]
     tcpdump = lab.popen(words, env=lab.accel_env(**(env or {})))
     netlab.await_line(tcpdump, f"listening on {device}", "stderr")
     return tcpdump
@@ -96,11 +97,16 @@ def test_every_packet_once(port, options):
     every(capture.stop(), port)
 
 
-@pytest.mark.parametrize("device", ["xdp:eth0@q0", "xdp:eth0"])
-def test_tcpdump(port, device):
-    """tcpdump gets what its filter matches, the host the rest, and afterwards the host gets all."""
+@pytest.mark.parametrize(
+    "device, user", [("xdp:eth0@q0", ()), ("xdp:eth0", ()), ("xdp:eth0", ("-Z", "root"))]
+)
+def test_tcpdump(port, device, user):
+    """tcpdump gets what its filter matches, the host the rest, and afterwards the host gets all:
+    also where tcpdump, as it does unasked, gives up root before it sets its filter."""
     witness = port.capture("eth0", stock=True)
-    tcpdump = start_tcpdump(port, device, "-c", "50", "udp port 53")
+    tcpdump = start_tcpdump(port, device, "-c", "50", *user, "udp port 53")
+    uid = port.run(["ps", "-o", "user=", "-p", str(tcpdump.pid)]).stdout.split()
+    assert uid == (["root"] if user else ["tcpdump"])
     port.send("peer0", "-n", 100, "-r", RATE)
     port.send("peer0", "-n", 50, "-r", RATE, "-d", 53, "-q", 1000)
     while lost_on_the_way(port) and tcpdump.poll() is None:
@@ -117,9 +123,10 @@ def test_tcpdump(port, device):
     assert not seen & set(range(1000, 1050)) or lost_on_the_way(port)
 
 
-def test_killed(port):
+@pytest.mark.parametrize("uid", [0, 65534], ids=["translated", "interpreted"])
+def test_killed(port, uid):
     """kill -9 leaves nothing: no program, no promiscuity, and the host has its packets again."""
-    capture = port.capture("xdp:eth0", "-f", "udp")
+    capture = port.capture("xdp:eth0", "-u", uid, "-f", "udp")
     assert has_program(port)
     assert port.promiscuity() == 1
     port.end(capture.process, netlab.signal.SIGKILL)
@@ -130,13 +137,19 @@ def test_killed(port):
     assert len(witness.stop().seen) + lost_on_the_way(port) >= 100
 
 
-def test_filter_change_under_load(port):
-    """A filter change loses nothing, and nothing comes that the new one rejects."""
-    capture = port.capture("xdp:eth0", "-f", "udp", "-F", "udp port 7777", "-A", 1000)
-    port.send("peer0", "-n", 2 * N, "-r", RATE, "-f", 50)
+@pytest.mark.parametrize("uid", [0, 65534], ids=["translated", "interpreted"])
+@pytest.mark.parametrize("n, rate", [(20, RATE), pytest.param(500, 40000, marks=pytest.mark.full)])
+def test_filter_changes_under_load(port, uid, n, rate):
+    """Filter changes one after the other lose nothing and double nothing, and nothing comes that the
+    new one rejects, whichever kind of program runs."""
+    filters = ("-f", "udp", "-F", "udp port 7777 or udp port 7778", "-A", rate // 50, "-T", n)
+    capture = port.capture("xdp:eth0?rx_slots=65536", "-u", uid, *filters)
+    sender = port.sending("peer0", "-r", rate, "-f", 50)
+    assert netlab.read_line(capture.process) == "CHANGED\n"
+    out, _ = port.end(sender)
     result = capture.stop()
-    every(result, port, 2 * N)
-    assert result["rejected"] == 0
+    every(result, port, json.loads(out)["sent"])
+    assert (result["changes"], result["rejected"]) == (n, 0)
 
 
 def test_host_lives_there(lab):
@@ -203,24 +216,47 @@ def test_occupied(port):
     every(first.stop(), port, 100)
 
 
-def test_privileges_given_up(port):
+@pytest.mark.parametrize("uid, how", [(0, "translated"), (65534, "interpreted")])
+def test_privileges_given_up(port, uid, how):
     """The kernel takes a program from the privileged only. Who has given that up before the filter
-    is told; with rest=drop the library filters, and without a filter none is needed."""
-    refused = port.capture("xdp:eth0", "-u", 65534, "-f", "udp", ready=False)
-    _, out, err = finish(refused.process)
-    assert "has given up the privileges that a new XDP program takes" in out + err
-    await_no_program(port)
-    capture = port.capture("xdp:eth0?rest=drop", "-u", 65534, "-f", "udp port 7778")
-    witness = port.capture("eth0", stock=True)
-    port.send("peer0", "-n", 100, "-r", RATE, "-q", 500)
-    port.send("peer0", "-n", 100, "-r", RATE, "-d", 7778)
-    every(capture.stop(), port, 100)
-    assert not witness.stop().seen
-    await_no_program(port)
-    tcpdump = start_tcpdump(port, "xdp:eth0", "-c", "50", user="nobody")
+    is set has it interpreted: what it matches is taken, the host gets the rest, or, with rest=drop,
+    nobody; the log says which of the two it is."""
+    env = {"PCAP_ACCEL_LOG": "info"}
+    for device, rest in (("xdp:eth0", set(range(500, 600))), ("xdp:eth0?rest=drop", set())):
+        witness = port.capture("eth0", stock=True)
+        capture = port.capture(device, "-u", uid, "-f", "udp port 7778", env=env)
+        port.send("peer0", "-n", 100, "-r", RATE, "-q", 500)
+        port.send("peer0", "-n", 100, "-r", RATE, "-d", 7778)
+        passed, taken = netlab.stop(witness, capture)
+        every(taken, port, 100)
+        assert passed.seen <= rest
+        assert len(rest - passed.seen) <= lost_on_the_way(port)
+        assert re.search(rf"the filter of \d+ instructions is {how}", taken.stderr), taken.stderr
+        await_no_program(port)
+
+
+def test_no_filter_without_privileges(port):
+    """A filter that takes everything is the first program's: nothing is interpreted."""
+    tcpdump = start_tcpdump(port, "xdp:eth0", "-c", "50")
     while tcpdump.poll() is None:
         port.send("peer0", "-n", 50, "-r", RATE)
     assert finish(tcpdump)[0] == 0
+
+
+def test_filter_of_a_tap(port):
+    """What cannot be translated is refused by name; where packets are copied the library filters, and
+    the next filter is the kernel's again."""
+    text = refusal(port, "xdp:eth0", "-f", "ip protochain 17")
+    assert "jumps back, and an XDP program has no loops" in text
+    filters = ("-f", "ip protochain 17", "-F", "udp port 7777", "-A", 50)
+    env = {"PCAP_ACCEL_LOG": "info"}
+    capture = port.capture("xdp:eth0?tap=yes", *filters, env=env)
+    port.send("peer0", "-n", 100, "-r", RATE, "-p", "arp", "-q", 500)
+    port.send("peer0", "-n", 100, "-r", RATE)
+    result = capture.stop()
+    every(result, port, 100)
+    kinds = re.findall(r"the filter of \d+ instructions is ([\w' ]+)", result.stderr)
+    assert kinds == ["the library's", "translated"], result.stderr
 
 
 def test_inject(port):

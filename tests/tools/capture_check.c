@@ -13,6 +13,8 @@
  *     -y DLT     pcap_set_datalink
  *     -f FILTER  set before the first read
  *     -F FILTER -A N  set this one after N packets, and count what it should have kept out
+ *     -T N       and change N times between -F and -f, each time after as many packets; prints
+ *                CHANGED when that is done
  *     -n         non-blocking: poll() on the selectable descriptor, then read
  *     -u UID     give up root after pcap_activate, before the filter
  *     -k         fork after pcap_activate: the child reads, the parent waits
@@ -49,7 +51,7 @@
 struct options {
 	const char *device, *api, *filter, *filter2, *dump, *datalink;
 	int count, per_call, snaplen, timeout_ms, buffer, direction, uid, after, shown, shown_len;
-	int inject;
+	int inject, turns;
 	bool immediate, no_promisc, nano, open_live, nonblock, fork;
 };
 
@@ -72,7 +74,9 @@ struct capture {
 	pcap_t *p;
 	pcap_dumper_t *dumper;
 	struct bpf_program second;
+	uint64_t refilter_at;
 	bool refiltered, refilter_now, done;
+	int n_changes;
 	int activate_rc, last_rc;
 	char errbuf[PCAP_ERRBUF_SIZE];
 };
@@ -166,7 +170,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *d
 		if (strcmp(cap.opt.api, "loop") || cap.opt.nonblock)
 			pcap_breakloop(cap.p);
 	}
-	if (cap.opt.filter2 && !cap.refiltered && t->packets >= (uint64_t)cap.opt.after) {
+	if (cap.opt.filter2 && cap.n_changes < cap.opt.turns && t->packets >= cap.refilter_at) {
 		cap.refilter_now = true;
 		pcap_breakloop(cap.p);
 	}
@@ -215,11 +219,21 @@ static int read_once(pcap_t *p)
 
 static int refilter(pcap_t *p)
 {
+	const char *filter = cap.n_changes++ & 1 ? cap.opt.filter : cap.opt.filter2;
+
 	cap.refilter_now = false;
-	if (pcap_compile(p, &cap.second, cap.opt.filter2, 1, PCAP_NETMASK_UNKNOWN) ||
+	if (cap.refiltered)
+		pcap_freecode(&cap.second);
+	cap.refiltered = false;
+	if (pcap_compile(p, &cap.second, filter, 1, PCAP_NETMASK_UNKNOWN) ||
 	    pcap_setfilter(p, &cap.second))
 		return PCAP_ERROR;
 	cap.refiltered = true;
+	cap.refilter_at = cap.sum.packets + (uint64_t)cap.opt.after;
+	if (cap.n_changes > 1 && cap.n_changes == cap.opt.turns) {
+		printf("CHANGED\n");
+		fflush(stdout);
+	}
 	return 0;
 }
 
@@ -454,6 +468,7 @@ static void print_result(void)
 	printf("\"reads\": %" PRIu64 ", \"zero_reads\": %" PRIu64 ", ", t->reads, t->zero_reads);
 	printf("\"injected\": %" PRIu64 ", \"inject_failed\": %" PRIu64 ", ", t->injected,
 	       t->inject_failed);
+	printf("\"changes\": %d, ", cap.n_changes);
 	print_shown(t);
 	if (cap.p)
 		print_stats(cap.p);
@@ -484,7 +499,7 @@ static void read_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:C:s:t:B:IPNOd:y:f:F:A:nu:kw:x:X:j:")) != -1) {
+	while ((c = getopt(argc, argv, "a:c:C:s:t:B:IPNOd:y:f:F:A:T:nu:kw:x:X:j:")) != -1) {
 		switch (c) {
 		case 'a':
 			o->api = optarg;
@@ -530,6 +545,10 @@ static void read_options(struct options *o, int argc, char **argv)
 			break;
 		case 'A':
 			o->after = number(optarg);
+			cap.refilter_at = (uint64_t)o->after;
+			break;
+		case 'T':
+			o->turns = number(optarg);
 			break;
 		case 'n':
 			o->nonblock = true;
@@ -583,8 +602,12 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = on_signal};
 	struct options *o = &cap.opt;
 
-	*o = (struct options){
-		.api = "loop", .per_call = -1, .timeout_ms = 20, .direction = -1, .shown_len = 64};
+	*o = (struct options){.api = "loop",
+			      .turns = 1,
+			      .per_call = -1,
+			      .timeout_ms = 20,
+			      .direction = -1,
+			      .shown_len = 64};
 	read_options(o, argc, argv);
 	cap.p = open_device(o);
 	if (!cap.p) {

@@ -259,8 +259,9 @@ static int open_socket(const char *iface)
 	return fd;
 }
 
-/* Sends all of the batch; waits where the queue is full. */
-static void send_batch(int fd, struct mmsghdr *msgs, unsigned n)
+/* Sends all of the batch; waits where the queue is full. How many were sent: fewer after a signal.
+ * */
+static unsigned send_batch(int fd, struct mmsghdr *msgs, unsigned n)
 {
 	unsigned done = 0;
 
@@ -274,6 +275,7 @@ static void send_batch(int fd, struct mmsghdr *msgs, unsigned n)
 		else if (errno != EINTR)
 			die("sendmmsg");
 	}
+	return done;
 }
 
 static void pace(struct timespec *next, uint64_t rate)
@@ -310,8 +312,7 @@ static uint64_t run(int fd, const struct plan *p)
 		}
 		if (p->rate)
 			pace(&next, p->rate);
-		send_batch(fd, msgs, n);
-		k += n;
+		k += send_batch(fd, msgs, n);
 	}
 	if (p->end) {
 		struct stamp s = {.seq = STAMP_STOP};

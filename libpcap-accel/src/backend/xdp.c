@@ -103,10 +103,12 @@ static void xdp_close(void *st)
 	struct xdp *x = st;
 
 	xdp_disarm(x);
+	xdp_close_own_programs(x);
 	for (unsigned i = 0; i < x->n_devices; i++)
 		xdp_device_close(x, &x->devices[i]);
 	if (x->epoll_fd >= 0)
 		close(x->epoll_fd);
+	xdp_tell_close(x);
 	accel_psock_close(&x->side);
 	xdp_sent_close(x);
 	free(x->sockets);
@@ -157,9 +159,13 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 	for (unsigned i = 0; i < x->rq.dev->n_ifaces; i++)
 		if ((r = xdp_device_look(x, i, err)) < 0)
 			return r;
+	if ((r = xdp_tell_open(x, err)) < 0)
+		return r;
 	for (unsigned i = 0; i < x->n_devices; i++)
 		if ((r = xdp_device_open(x, i, err)) < 0)
 			return r;
+	if ((r = xdp_tell_sockets(x, err)) < 0)
+		return r;
 	xdp_plan_naps(x);
 	x->has_copies = x->opt.taps;
 	x->most_a_read = most_a_read(x);
@@ -175,7 +181,7 @@ static int xdp_open(void *st, const struct accel_request *rq, struct accel_err *
 
 	x->rq = *rq;
 	x->side = ACCEL_PSOCK_NONE;
-	x->epoll_fd = -1;
+	x->epoll_fd = x->control_fd = -1;
 	xdp_read_options(x);
 	r = open_steps(x, err);
 	if (r < 0)
@@ -265,20 +271,23 @@ static int xdp_describe(void *st, char *out, size_t len)
 	const struct xdp *x = st;
 	const struct xdp_device *d = &x->devices[0];
 	const struct accel_xsk *xsk = &x->sockets[0].xsk;
+	int n, more;
 
 	if (x->opt.taps)
-		return snprintf(out, len, "%s XDP, tapped, %u ring%s of %u KiB%s%s",
-				d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
-				x->n_devices, x->n_devices == 1 ? "" : "s",
-				(unsigned)((d->tap.mask + 1) >> 10),
-				d->asks_vlan ? ", tags from the device" : "",
-				x->sent.is_open ? ", sent packets" : "");
-	return snprintf(out, len, "%s XDP, %s, %u queue%s of %u frames of %u bytes%s%s",
-			d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
-			xsk->is_zero_copy ? "zero copy" : "copied", x->n_sockets,
-			x->n_sockets == 1 ? "" : "s", xsk->rx.mask + 1, xsk->frame_len,
-			d->asks_vlan ? ", tags from the device" : "",
-			x->sent.is_open ? ", sent packets" : "");
+		n = snprintf(out, len, "%s XDP, tapped, %u ring%s of %u KiB",
+			     d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic", x->n_devices,
+			     x->n_devices == 1 ? "" : "s", (unsigned)((d->tap.mask + 1) >> 10));
+	else
+		n = snprintf(out, len, "%s XDP, %s, %u queue%s of %u frames of %u bytes",
+			     d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
+			     xsk->is_zero_copy ? "zero copy" : "copied", x->n_sockets,
+			     x->n_sockets == 1 ? "" : "s", xsk->rx.mask + 1, xsk->frame_len);
+	if (n < 0)
+		return n;
+	more = snprintf((size_t)n < len ? out + n : NULL, (size_t)n < len ? len - (size_t)n : 0,
+			"%s%s%s", d->asks_vlan ? ", tags from the device" : "",
+			x->sent.is_open ? ", sent packets" : "", xdp_filter_kind(x));
+	return more < 0 ? more : n + more;
 }
 
 const struct accel_backend accel_backend_xdp = {

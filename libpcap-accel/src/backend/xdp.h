@@ -4,6 +4,7 @@
  *   xdp_plan.c    what was chosen, and how the queues share it
  *   xdp_device.c  one device: who lives there, its sockets, its program
  *   xdp_filter.c  which program runs, and since when
+ *   xdp_tell.c    what the programs are told: to begin, and a filter to interpret
  *   xdp_read.c    from descriptors to packets, in order of time
  *   xdp_tap.c     packets that were copied instead of taken
  *   xdp_sent.c    packets that the host sends
@@ -70,7 +71,9 @@ struct xdp_device {
 	bool has_fragments; /* packets may be longer than a frame */
 	bool asks_vlan;	    /* the device tells the tag that it took off */
 	int sockets_fd;	    /* map */
-	int prog_fd, link_fd;
+	int prog_fd;	    /* the first program: can be told a filter */
+	int own_fd; /* the one that was made for the filter and runs instead; 0: there is none */
+	int link_fd;
 	unsigned first, n_sockets; /* in xdp.sockets[] */
 	/* tap=yes */
 	struct accel_tap tap;
@@ -125,15 +128,18 @@ struct xdp {
 	int epoll_fd;
 	bool is_watched; /* the program sleeps on epoll_fd itself */
 
-	bool is_armed; /* the sockets are in the maps */
+	bool is_armed; /* the programs take packets */
+	int control_fd;
+	struct accel_xdp_control *control; /* mapped: what the programs are told */
+	bool interprets;		   /* the first programs can be told a filter */
+	bool is_told;			   /* and have been */
 	bool by_helper, has_frags;
 	int32_t kfunc_ids[ACCEL_N_KFUNCS]; /* 0: the kernel has none */
 	struct accel_guard guard;
 	struct sock_filter *filter; /* guard and the program's filter; owned; NULL = all */
 	unsigned n_filter;
-	bool cuts;	   /* the filter keeps less than the snaplen of some packets */
-	bool has_filtered; /* the program that runs is not the one of open() */
-	bool judges_all;   /* the filter could not be loaded: the reader applies it */
+	bool cuts;	 /* the filter keeps less than the snaplen of some packets */
+	bool judges_all; /* the filter could not be loaded: the reader applies it */
 	/* Packets until then, by the monotonic clock, may have met another filter. */
 	uint64_t settled_ns;
 
@@ -164,12 +170,30 @@ int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err);
 int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err);
 void xdp_device_close(struct xdp *x, struct xdp_device *d);
 
-/* Load the program that the state asks for. The descriptor, or -errno with a text. */
+/* Load the device's first program. The descriptor, or -errno with a text. */
 int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err);
+void xdp_close_own_programs(struct xdp *x);
 
-/* Begin to take packets, if that has not begun. */
+/* Before the programs are loaded; close is right in every state. */
+int xdp_tell_open(struct xdp *x, struct accel_err *err);
+void xdp_tell_close(struct xdp *x);
+
+/* Put the sockets where the programs look for them; nothing is taken before xdp_arm(). 0 or
+ * -errno with a text. */
+int xdp_tell_sockets(struct xdp *x, struct accel_err *err);
+
+/* Begin to take packets, if that has not begun; end it at once. */
 void xdp_arm(struct xdp *x);
 void xdp_disarm(struct xdp *x);
+
+/* Have the first programs interpret x->filter from now on, at once on all devices. Returns when no
+ * packet can meet another filter that they were told. Needs no privilege. 0, -EOPNOTSUPP with a
+ * text, -E2BIG, -ENOMEM. */
+int xdp_tell_filter(struct xdp *x, struct accel_err *err);
+void xdp_tell_none(struct xdp *x); /* they go back to what they were loaded with: take all */
+
+/* ", interpreted filter", ... or "". */
+const char *xdp_filter_kind(const struct xdp *x);
 
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err);
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user);

@@ -2,8 +2,9 @@
 /* xdp_filter.c - which program runs on the devices, and since when.
  *
  * A new filter is a new program that replaces the old one at once; first all are loaded, then all
- * are replaced. Packets that are in the rings by then have met the old one: they are judged once
- * more while they are read, until one comes that was stamped after the change.
+ * are replaced. Where none can be loaded any more the first program, which has been kept,
+ * interprets the filter (xdp_tell.c). Packets that are in the rings by then have met the old one:
+ * they are judged once more while they are read, until one comes that was stamped after the change.
  *
  * Threads: the handle's. */
 #include "backend/xdp.h"
@@ -18,6 +19,8 @@
 
 /* From its stamp to the ring a packet takes microseconds; this is the worst case, generously. */
 #define SETTLE_NS (20 * UINT64_C(1000000))
+
+enum kind { TRANSLATED, INTERPRETER };
 
 static uint64_t monotonic_ns(void)
 {
@@ -40,11 +43,12 @@ static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct acc
 	return r;
 }
 
-int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err)
+/* Load for the device: the filter as it is, or one that can be told another. */
+static int load(struct xdp *x, const struct xdp_device *d, enum kind kind, struct accel_err *err)
 {
 	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd,
 					   [ACCEL_MAP_RING] = d->tap.ring_fd,
-					   [ACCEL_MAP_CONTROL] = d->tap.control_fd,
+					   [ACCEL_MAP_CONTROL] = x->control_fd,
 					   [ACCEL_MAP_LOST] = d->tap.lost_fd};
 	struct accel_ebpf_prog prog = {0};
 	struct accel_bpf_load load = {.name = x->rq.name,
@@ -58,8 +62,10 @@ int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err
 				      .n_filter = x->n_filter,
 				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
 				      .snaplen = ACCEL_MIN(x->rq.snaplen, ACCEL_XDP_MAX_TAP),
-				      .rest = x->is_armed ? x->opt.rest : ACCEL_XDP_PASS,
+				      .rest = x->opt.rest,
 				      .clock = ACCEL_XDP_CLOCK_MONOTONIC,
+				      .is_gated = true,
+				      .interprets = kind == INTERPRETER,
 				      .asks_vlan = d->asks_vlan,
 				      .has_fragments = d->has_fragments,
 				      .by_helper = x->by_helper,
@@ -78,6 +84,40 @@ int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err
 	return r;
 }
 
+/* Before Linux 5.17 there is no interpreter. */
+int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err)
+{
+	int fd = x->interprets ? load(x, d, INTERPRETER, err) : load(x, d, TRANSLATED, err), plain;
+
+	if (fd >= 0 || !x->interprets)
+		return fd;
+	plain = load(x, d, TRANSLATED, err);
+	if (plain >= 0)
+		x->interprets = false;
+	return plain;
+}
+
+static void close_own(struct xdp_device *d)
+{
+	if (d->own_fd > 0)
+		close(d->own_fd);
+	d->own_fd = 0;
+}
+
+void xdp_close_own_programs(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n_devices; i++)
+		close_own(&x->devices[i]);
+}
+
+static int put_on(struct xdp_device *d, int prog_fd, struct accel_err *err)
+{
+	int r = accel_bpf_link_update(d->link_fd, prog_fd);
+
+	return r < 0 ? accel_fail_sys(err, r, "%s: cannot replace the XDP program", d->link.name)
+		     : 0;
+}
+
 /* Load a program for each device, then put them all in the place of the old ones. */
 static int replace_programs(struct xdp *x, struct accel_err *err)
 {
@@ -85,20 +125,16 @@ static int replace_programs(struct xdp *x, struct accel_err *err)
 	unsigned n = 0;
 	int r = 0;
 
-	while (n < x->n_devices && (r = xdp_load_program(x, &x->devices[n], err)) >= 0)
+	while (n < x->n_devices && (r = load(x, &x->devices[n], TRANSLATED, err)) >= 0)
 		fds[n++] = r;
 	for (unsigned i = 0; i < n; i++) {
 		struct xdp_device *d = &x->devices[i];
 
+		if (r >= 0)
+			r = put_on(d, fds[i], err);
 		if (r >= 0) {
-			r = accel_bpf_link_update(d->link_fd, fds[i]);
-			if (r < 0)
-				accel_fail_sys(err, r, "%s: cannot replace the XDP program",
-					       d->link.name);
-		}
-		if (r >= 0) {
-			close(d->prog_fd);
-			d->prog_fd = fds[i];
+			close_own(d);
+			d->own_fd = fds[i];
 		} else {
 			close(fds[i]);
 		}
@@ -106,35 +142,37 @@ static int replace_programs(struct xdp *x, struct accel_err *err)
 	return r < 0 ? r : 0;
 }
 
-/* Where packets that nobody matches are dropped, that begins now too. */
-void xdp_arm(struct xdp *x)
+/* Put the first programs back. */
+static int run_first_programs(struct xdp *x, struct accel_err *err)
 {
-	if (x->is_armed || x->direction == ACCEL_DIR_OUT)
-		return;
-	x->is_armed = true;
-	for (unsigned i = 0; i < x->n_devices; i++) {
-		const struct xdp_device *d = &x->devices[i];
+	int r = 0;
 
-		for (unsigned k = 0; k < d->n_sockets; k++) {
-			const struct xdp_socket *s = &x->sockets[d->first + k];
+	for (unsigned i = 0; r == 0 && i < x->n_devices; i++) {
+		struct xdp_device *d = &x->devices[i];
 
-			accel_bpf_map_set(d->sockets_fd, s->queue, &s->xsk.fd);
-		}
+		if (d->own_fd > 0 && (r = put_on(d, d->prog_fd, err)) == 0)
+			close_own(d);
 	}
-	if (x->opt.rest != ACCEL_XDP_PASS)
-		replace_programs(x, NULL);
+	return r;
 }
 
-/* Packets go to the host again. */
-void xdp_disarm(struct xdp *x)
+static int interpret(struct xdp *x, struct accel_err *err)
 {
-	for (unsigned i = 0; x->is_armed && i < x->n_devices; i++) {
-		const struct xdp_device *d = &x->devices[i];
+	int r = xdp_tell_filter(x, err);
 
-		for (unsigned k = 0; k < d->n_sockets; k++)
-			accel_bpf_map_remove(d->sockets_fd, x->sockets[d->first + k].queue);
-	}
-	x->is_armed = false;
+	if (r == 0)
+		r = run_first_programs(x, err);
+	x->is_told |= r == 0;
+	return r;
+}
+
+const char *xdp_filter_kind(const struct xdp *x)
+{
+	if (x->judges_all)
+		return ", filter in the library";
+	if (x->is_told)
+		return ", interpreted filter";
+	return x->devices[0].own_fd > 0 ? ", translated filter" : "";
 }
 
 /* Does it keep less than the snaplen of some packets? */
@@ -162,31 +200,59 @@ static bool is_same(const struct xdp *x, const struct sock_filter *insns, unsign
 	return n && x->n_filter == n && memcmp(x->filter, insns, n * sizeof(*insns)) == 0;
 }
 
-/* Programs that drop their privileges do so before they set their filter, and the kernel takes no
- * new program then. Where the host gets nothing anyway, or everything, the present one may go on
- * taking or copying more than the filter wants: the reader judges. */
+/* Where the host gets nothing anyway, or everything, the program may go on taking or copying more
+ * than the filter wants, as the first one does: the reader judges. */
 static int filter_ourselves(struct xdp *x, struct accel_err *err)
 {
-	if ((x->opt.rest != ACCEL_XDP_DROP && !x->opt.taps) || x->has_filtered)
-		return accel_fail(err, -EPERM,
-				  "%s: this process has given up the privileges that a new XDP "
-				  "program takes (keep CAP_BPF and CAP_NET_ADMIN, as tcpdump -Z "
-				  "root does, or add rest=drop)",
-				  x->rq.name);
+	xdp_tell_none(x);
+	x->is_told = false;
 	x->judges_all = true;
-	return 0;
+	return run_first_programs(x, err);
 }
 
-/* The filter that x->filter now is has effect. */
+static int refuse(const struct xdp *x, struct accel_err *err)
+{
+	return accel_fail(err, -EPERM,
+			  "%s: this process has given up the privileges that a new XDP program "
+			  "takes (keep CAP_BPF and CAP_NET_ADMIN, as tcpdump -Z root does, or add "
+			  "rest=drop)",
+			  x->rq.name);
+}
+
+static void say(const struct xdp *x, const char *how, const char *why)
+{
+	if (x->rq.log)
+		x->rq.log(ACCEL_LOG_INFO, "%s: the filter of %u instructions is %s%s", x->rq.name,
+			  x->n_filter, how, why);
+}
+
+/* A program of its own is the faster one. Who has given up the privileges to load it has the filter
+ * interpreted, and so has one that the kernel's verifier finds too long. Before Linux 5.17 nothing
+ * is interpreted. What cannot be translated, a tap has the library filter. */
 static int put_filter_in_force(struct xdp *x, struct accel_err *err)
 {
-	int r = replace_programs(x, err);
+	struct accel_err why = {0};
+	int r = replace_programs(x, &why);
+	bool is_late = r == -EPERM && !x->interprets;
 
-	if (r == -EPERM)
+	if (r == 0) {
+		x->is_told = x->judges_all = false;
+		say(x, "translated", "");
+		return 0;
+	}
+	if ((r == -EOPNOTSUPP && x->opt.taps) ||
+	    (is_late && (x->opt.taps || x->opt.rest == ACCEL_XDP_DROP))) {
+		say(x, "the library's: ", why.text);
 		return filter_ourselves(x, err);
+	}
+	if (is_late)
+		return refuse(x, err);
+	if (r == -EOPNOTSUPP || !x->interprets)
+		return accel_fail(err, r, "%s", why.text);
+	r = interpret(x, err);
 	if (r == 0) {
 		x->judges_all = false;
-		x->has_filtered = true;
+		say(x, "interpreted: ", why.text);
 	}
 	return r;
 }

@@ -38,7 +38,7 @@ int xdp_tap_open(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 	uint32_t len = ring_len(x);
 	int r;
 
-	while ((r = accel_tap_open(&d->tap, x->rq.name, len, err)) == -ENOMEM &&
+	while ((r = accel_tap_open(&d->tap, x->rq.name, len, x->control, err)) == -ENOMEM &&
 	       !x->opt.n_must_fit && len > SHORTEST_LEN)
 		len /= 2;
 	return r;

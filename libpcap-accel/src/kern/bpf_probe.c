@@ -10,12 +10,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CPUS_FILE "/sys/devices/system/cpu/possible"
 #define BTF_FILE  "/sys/kernel/btf/vmlinux"
+/* No program runs for so long: where the kernel does not say when those that began are done. */
+#define PROGRAM_MS 50
 
 /* Can what was assembled be loaded? */
 static bool loads(struct accel_easm *as, unsigned flags)
@@ -92,6 +97,16 @@ unsigned accel_bpf_cpus(void)
 			last = 0;
 	}
 	return last + 1;
+}
+
+/* They run under RCU, and this command of membarrier(2) is synchronize_rcu()
+ * (kernel/sched/membarrier.c, Linux 6.18). Kernels with nohz_full do not have it. */
+void accel_bpf_wait_for_programs(void)
+{
+	static const struct timespec longest = {.tv_nsec = PROGRAM_MS * 1000000l};
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		nanosleep(&longest, NULL);
 }
 
 int accel_bpf_kfunc_ids(int32_t ids[ACCEL_N_KFUNCS])

@@ -35,6 +35,9 @@ int accel_bpf_map_get(int map_fd, uint32_t key, void *value);
  * memory. */
 void *accel_bpf_map_memory(int map_fd, size_t len);
 
+/* Return when every XDP program that had begun before has ended. */
+void accel_bpf_wait_for_programs(void);
+
 /* Processors that a map of one value a processor has values for; 0: sysfs does not say. */
 unsigned accel_bpf_cpus(void);
 

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAP_CONSUMER, MAP_RECORDS, MAP_CONTROL };
+enum { MAP_CONSUMER, MAP_RECORDS };
 
 #define HEAD_LEN   8u /* BPF_RINGBUF_HDR_SZ */
 #define LEN_MASK   (~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT))
@@ -35,14 +35,12 @@ static int map_all(struct accel_tap *t, uint32_t ring_len)
 
 	if ((r = map(t, MAP_CONSUMER, page, PROT_READ | PROT_WRITE, t->ring_fd, 0)) < 0 ||
 	    (r = map(t, MAP_RECORDS, page + 2 * (size_t)ring_len, PROT_READ, t->ring_fd,
-		     (off_t)page)) < 0 ||
-	    (r = map(t, MAP_CONTROL, page, PROT_READ | PROT_WRITE, t->control_fd, 0)) < 0)
+		     (off_t)page)) < 0)
 		return r;
 	t->consumer = t->maps[MAP_CONSUMER];
 	t->producer = t->maps[MAP_RECORDS];
 	t->records = (const uint8_t *)t->maps[MAP_RECORDS] + page;
 	t->mask = ring_len - 1;
-	t->control = t->maps[MAP_CONTROL];
 	return 0;
 }
 
@@ -52,7 +50,6 @@ static int open_steps(struct accel_tap *t, const char *name, uint32_t ring_len,
 	int r;
 
 	if ((r = t->ring_fd = accel_bpf_map_open(name, ACCEL_MAP_RING, ring_len, err)) < 0 ||
-	    (r = t->control_fd = accel_bpf_map_open(name, ACCEL_MAP_CONTROL, 1, err)) < 0 ||
 	    (r = t->lost_fd = accel_bpf_map_open(name, ACCEL_MAP_LOST, 1, err)) < 0)
 		return r;
 	t->n_cpus = accel_bpf_cpus();
@@ -63,11 +60,13 @@ static int open_steps(struct accel_tap *t, const char *name, uint32_t ring_len,
 	return r < 0 ? accel_fail_sys(err, r, "%s: cannot map the ring", name) : 0;
 }
 
-int accel_tap_open(struct accel_tap *t, const char *name, uint32_t ring_len, struct accel_err *err)
+int accel_tap_open(struct accel_tap *t, const char *name, uint32_t ring_len,
+		   struct accel_xdp_control *control, struct accel_err *err)
 {
 	int r;
 
 	*t = ACCEL_TAP_NONE;
+	t->control = control;
 	r = open_steps(t, name, ring_len, err);
 	if (r < 0)
 		accel_tap_close(t);
@@ -76,7 +75,7 @@ int accel_tap_open(struct accel_tap *t, const char *name, uint32_t ring_len, str
 
 void accel_tap_close(struct accel_tap *t)
 {
-	const int fds[] = {t->ring_fd, t->control_fd, t->lost_fd};
+	const int fds[] = {t->ring_fd, t->lost_fd};
 
 	for (size_t i = 0; i < ACCEL_ARRAY_LEN(t->maps); i++)
 		if (t->maps[i])

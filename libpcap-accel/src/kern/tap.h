@@ -19,27 +19,28 @@
 struct accel_err;
 
 struct accel_tap {
-	int ring_fd, control_fd, lost_fd; /* maps; -1: not open. ring_fd can be polled */
-	uint64_t *consumer;		  /* bytes that we are done with; written by us */
-	const uint64_t *producer;	  /* bytes that are reserved; written by the kernel */
+	int ring_fd, lost_fd;	  /* maps; -1: not open. ring_fd can be polled */
+	uint64_t *consumer;	  /* bytes that we are done with; written by us */
+	const uint64_t *producer; /* bytes that are reserved; written by the kernel */
 	const uint8_t *records;
-	uint64_t mask; /* bytes of the ring - 1 */
-	uint64_t mine; /* *consumer, before it is published */
-	struct accel_xdp_control *control;
-	uint64_t *lost; /* scratch of accel_tap_lost(): a counter a processor */
+	uint64_t mask;			   /* bytes of the ring - 1 */
+	uint64_t mine;			   /* *consumer, before it is published */
+	struct accel_xdp_control *control; /* borrowed */
+	uint64_t *lost;			   /* scratch of accel_tap_lost(): a counter a processor */
 	unsigned n_cpus;
 	int is_counting;   /* somebody is at `lost` */
 	uint64_t n_lost;   /* what was counted last */
-	void *maps[3];	   /* consumer page; producer page and records; control */
-	size_t map_len[3]; /* bytes */
+	void *maps[2];	   /* consumer page; producer page and records */
+	size_t map_len[2]; /* bytes */
 };
 
-#define ACCEL_TAP_NONE ((struct accel_tap){.ring_fd = -1, .control_fd = -1, .lost_fd = -1})
+#define ACCEL_TAP_NONE ((struct accel_tap){.ring_fd = -1, .lost_fd = -1})
 
 /* Make the maps, the ring with ring_len bytes, a power of two of at least a page, and map them.
- * `name` opens the error's text. 0; -ENOMEM, -EPERM, ... accel_tap_close() is right in every
- * state. */
-int accel_tap_open(struct accel_tap *t, const char *name, uint32_t ring_len, struct accel_err *err);
+ * `name` opens the error's text; `control` is what the program's ACCEL_MAP_CONTROL holds, mapped,
+ * and outlives the tap. 0; -ENOMEM, -EPERM, ... accel_tap_close() is right in every state. */
+int accel_tap_open(struct accel_tap *t, const char *name, uint32_t ring_len,
+		   struct accel_xdp_control *control, struct accel_err *err);
 void accel_tap_close(struct accel_tap *t);
 
 enum accel_tap_wakeups { ACCEL_TAP_SILENT, ACCEL_TAP_WAKES };
