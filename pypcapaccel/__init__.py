@@ -86,6 +86,7 @@ _HOME = {
     **dict.fromkeys(["lib_path", "preload"], "_lib"),
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "errors"),
 }
+_CONSTANTS = ("DLT_", "PCAP_D_", "PACKET_FANOUT_")  # pcapy's
 
 
 def _version() -> str:
@@ -97,10 +98,10 @@ def _version() -> str:
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = _version()
-    elif name in _HOME:
+    elif name in _HOME or name.startswith(_CONSTANTS):
         from importlib import import_module  # with `warnings`: not on the way of every start
 
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'pcapy')}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
