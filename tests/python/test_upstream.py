@@ -66,14 +66,14 @@ def test_smoke(folder: Path, speedups: str) -> None:
 
 @pytest.mark.parametrize("way", ["LD_PRELOAD", "preload"])
 def test_real_pcapy_over_our_library(folder: Path, way: str) -> None:
-    """The real module, in front of our library, passes its own suites."""
+    """The real module, in front of our library, passes its own suites and what its wheels have to pass."""
     import pypcapaccel
 
     pytest.importorskip("pcapy", reason="pcapy-ng is not installed (tests/requirements.txt)")
-    if way == "LD_PRELOAD":
-        check_suites(python(RUNNER, "pcapy", folder, "suites", LD_PRELOAD=pypcapaccel.lib_path()))
-    else:
-        check_suites(python(RUNNER, "preload", folder, "suites"))
+    module = "preload" if way == "preload" else "pcapy"
+    env = {} if way == "preload" else {"LD_PRELOAD": pypcapaccel.lib_path()}
+    check_suites(python(RUNNER, module, folder, "suites", **env))
+    assert "PASSED" in python(RUNNER, module, folder, "smoke", **env)
 
 
 def use_network_of_upstream(lab: Any) -> None:
@@ -108,11 +108,12 @@ def test_live(run_live: Callable[..., None], device: str, speedups: str) -> None
     run_live("pypcapaccel.pcapy", device, PCAP_ACCEL_SPEEDUPS=speedups)
 
 
+@pytest.mark.parametrize("device", ["eth0", "afpacket:eth0"])
 @pytest.mark.parametrize("module", ["pcapy", "preload"])
-def test_real_pcapy_live(run_live: Callable[..., None], module: str) -> None:
-    """On a device that only our library knows."""
+def test_real_pcapy_live(run_live: Callable[..., None], module: str, device: str) -> None:
+    """The second is a device that only our library knows."""
     import pypcapaccel
 
     pytest.importorskip("pcapy", reason="pcapy-ng is not installed (tests/requirements.txt)")
     env = {"LD_PRELOAD": pypcapaccel.lib_path()} if module == "pcapy" else {}
-    run_live(module, "afpacket:eth0", **env)
+    run_live(module, device, **env)
