@@ -53,17 +53,6 @@ static int check_list(const struct accel_request *rq, struct accel_err *err)
 			"%s: pairs are for forwarding, which afpacket does not do (separate "
 			"the interfaces by one colon)",
 			rq->name);
-	for (unsigned i = 0; i < dev->n_ifaces && dev->n_ifaces > 1; i++) {
-		if (strcmp(dev->ifaces[i].name, "any") == 0)
-			return accel_fail(err, -EINVAL,
-					  "%s: 'any' stands for all interfaces (name it alone)",
-					  rq->name);
-		for (unsigned j = 0; j < i; j++)
-			if (strcmp(dev->ifaces[i].name, dev->ifaces[j].name) == 0)
-				return accel_fail(err, -EINVAL,
-						  "%s: '%s' is named twice (name it once)",
-						  rq->name, dev->ifaces[i].name);
-	}
 	return 0;
 }
 

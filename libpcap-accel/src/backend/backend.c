@@ -4,8 +4,6 @@
  * Threads: constant data. */
 #include "backend/backend.h"
 
-#include "base/util.h"
-
 static const struct accel_backend *const backends[] = {
 	&accel_backend_afpacket,
 	&accel_backend_pfq,
@@ -14,8 +12,9 @@ static const struct accel_backend *const backends[] = {
 
 const struct accel_backend *accel_backend_find(enum accel_engine engine)
 {
-	for (size_t i = 0; i < ACCEL_ARRAY_LEN(backends); i++)
-		if (backends[i]->engine == engine)
-			return backends[i];
-	return NULL;
+	size_t i = 0;
+
+	while (backends[i]->engine != engine)
+		i++;
+	return backends[i];
 }

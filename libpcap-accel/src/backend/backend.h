@@ -175,7 +175,7 @@ extern const struct accel_backend accel_backend_afpacket;
 extern const struct accel_backend accel_backend_pfq;
 extern const struct accel_backend accel_backend_xdp;
 
-/* The engine's implementation, or NULL if this build has none. */
+/* The engine's implementation: each has one. */
 const struct accel_backend *accel_backend_find(enum accel_engine engine);
 
 #endif

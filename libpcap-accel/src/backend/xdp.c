@@ -39,18 +39,11 @@ static int check_list(const struct accel_request *rq, struct accel_err *err)
 				  "%s: pairs are for forwarding, which xdp does not do (separate "
 				  "the interfaces by one colon)",
 				  rq->name);
-	for (unsigned i = 0; i < dev->n_ifaces; i++) {
-		if (strcmp(dev->ifaces[i].name, "any") == 0)
-			return accel_fail(err, -EINVAL,
-					  "%s: 'any' is for copies; XDP takes packets away (name "
-					  "the interfaces, or use afpacket:any)",
-					  rq->name);
-		for (unsigned j = 0; j < i; j++)
-			if (strcmp(dev->ifaces[i].name, dev->ifaces[j].name) == 0)
-				return accel_fail(err, -EINVAL,
-						  "%s: '%s' is named twice (name it once)",
-						  rq->name, dev->ifaces[i].name);
-	}
+	if (strcmp(dev->ifaces[0].name, "any") == 0)
+		return accel_fail(err, -EINVAL,
+				  "%s: 'any' is for copies; XDP takes packets away (name "
+				  "the interfaces, or use afpacket:any)",
+				  rq->name);
 	return 0;
 }
 

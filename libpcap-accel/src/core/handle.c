@@ -100,10 +100,6 @@ static int read_settings(struct accel_handle *h)
 	if (r < 0)
 		return r;
 	h->be = accel_backend_find(h->dev.engine);
-	if (!h->be)
-		return accel_fail(&h->err, -EINVAL,
-				  "%s: this build has no %s engine (it has: afpacket, pfq, xdp)",
-				  h->name, accel_engine_name(h->dev.engine));
 	return accel_config_gather(h->name, &h->dev, &h->settings, &h->err);
 }
 
