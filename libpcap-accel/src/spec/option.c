@@ -345,6 +345,15 @@ static const char *const other_variables[] = {
 	"PCAP_ACCEL_LIST", "PCAP_ACCEL_LOG", "PCAP_ACCEL_LIBPCAP",
 };
 
+/* Later releases of PFQ: what has another name here. The last is the beginning of many names. */
+static const struct {
+	const char *name, *here;
+} renamed[] = {
+	{"PFQ_CONFIG=", "PCAP_ACCEL_CONF"},
+	{"PFQ_FORCE_ALL=", "PCAP_ACCEL_DEFAULT"},
+	{"PFQ_GROUP_", "PCAP_ACCEL_MAP"},
+};
+
 static bool starts_with(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -380,6 +389,9 @@ bool accel_env_misspelt(char *const *env, size_t *iter, const char **name, const
 			continue;
 		*name = entry;
 		*meant = best.word;
+		for (size_t i = 0; i < ACCEL_ARRAY_LEN(renamed); i++)
+			if (starts_with(entry, renamed[i].name))
+				*meant = renamed[i].here;
 		++*iter;
 		return true;
 	}
