@@ -4,34 +4,19 @@
  * a full ring, a fork, a violent death, and each refusal with its sentence.
  *
  * Needs root; without it every test is skipped and says why. */
-#include "test_xdp.h"
+#define VETH_QUEUES "1"
+
 #include "test_xdp_tags.h"
+#include "test_xdp_veth.h"
 
 #include "kern/xsk.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <linux/in.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #define N_FRAMES 256
 #define JUMBO	 9000
-#define WAIT_MS	 5000
-
-static unsigned ours, theirs; /* the pair; 0: there is none */
-
-static const struct sock_filter udp_only[] = {
-	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 23),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 1),
-	BPF_STMT(BPF_RET | BPF_K, 262144),
-	BPF_STMT(BPF_RET | BPF_K, 0),
-};
 
 /* A capture: maps, program, link, socket; and somebody at the other end. */
 struct capture {
@@ -40,29 +25,6 @@ struct capture {
 	struct accel_xsk xsk;
 	struct accel_xdp_spec spec;
 };
-
-static int open_peer(void)
-{
-	struct sockaddr_ll to = {.sll_family = AF_PACKET,
-				 .sll_protocol = htons(ETH_P_ALL),
-				 .sll_ifindex = (int)theirs};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), on = 1;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
-}
-
-static void make_frame(uint8_t *frame, unsigned len, unsigned seed)
-{
-	static const uint8_t head[] = {2, 0, 0,	   0, 0, 1, 2, 0, 0, 0, 0, 2,
-				       8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 9, IPPROTO_UDP};
-
-	for (unsigned i = 0; i < len; i++)
-		frame[i] = (uint8_t)(i * 7 + seed);
-	memcpy(frame, head, sizeof(head));
-}
 
 static void send_frame(const struct capture *c, const uint8_t *frame, unsigned len)
 {
@@ -118,20 +80,23 @@ static struct accel_xsk_request request(const struct capture *c)
 					  .has_fragments = c->spec.has_fragments};
 }
 
-/* A new link drops what is sent until the kernel has got round to starting its queues. */
+/* A new link drops what is sent until the kernel has got round to starting its queues. Afterwards
+ * nothing is on its way any more. */
 static void wait_for_link(struct capture *c)
 {
 	uint8_t frame[60], got[JUMBO + 4096];
 	unsigned n = 0;
 
 	make_frame(frame, sizeof(frame), 0);
-	for (unsigned tries = 0; n == 0 && tries < WAIT_MS / 20; tries++) {
+	for (unsigned tries = 0; n == 0 && tries < WAIT_MS; tries++) {
 		send_frame(c, frame, sizeof(frame));
-		n = receive(&c->xsk, got, 20);
+		n = receive(&c->xsk, got, 1);
 	}
+	make_frame(frame, sizeof(frame), 1);
+	send_frame(c, frame, sizeof(frame));
+	while (n && got[59] != frame[59])
+		n = receive(&c->xsk, got, WAIT_MS);
 	assert_int_equal(n, sizeof(frame));
-	while (receive(&c->xsk, got, 100))
-		;
 }
 
 static void attach(struct capture *c, enum accel_xdp_attach how)
@@ -160,7 +125,7 @@ static void capture_init(struct capture *c, enum accel_xdp_attach how)
 	struct accel_err err;
 
 	attach(c, how);
-	c->peer = open_peer();
+	c->peer = open_socket(theirs);
 	if (accel_xsk_open(&c->xsk, &rq, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(accel_bpf_map_set(c->maps[ACCEL_MAP_SOCKETS], 0, &c->xsk.fd), 0);
@@ -172,15 +137,6 @@ static void capture_fini(struct capture *c)
 	accel_xsk_close(&c->xsk);
 	close(c->peer);
 	detach(c);
-}
-
-static void need_veth(void)
-{
-	need_bpf();
-	if (!ours) {
-		print_message("skipped: no network namespace, or no veth pair\n");
-		skip();
-	}
 }
 
 static struct capture udp_capture(void)
@@ -392,7 +348,7 @@ static void test_update(void **state)
 	need_veth();
 	capture_init(&c, ACCEL_ATTACH_NATIVE);
 	make_frame(frame, sizeof(frame), 1);
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		int prog = load_spec(&c.spec, c.maps);
 
 		for (unsigned k = 0; k < 20; k++, n_sent++)
@@ -525,28 +481,6 @@ static void test_busy(void **state)
 	assert_string_equal(err.text, "xdp:accelx: queue 0 has an AF_XDP socket of another program "
 				      "(use another queue, or end that program)");
 	capture_fini(&c);
-}
-
-static int make_veth(void **state)
-{
-	int fd;
-
-	(void)state;
-	if (unshare(CLONE_NEWNET))
-		return 0;
-	/* Without IPv6 a new interface is silent: no frames but ours. */
-	fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		assert_int_equal(write(fd, "1", 1), 1);
-		close(fd);
-	}
-	if (system("ip link add accelx address 02:00:00:00:00:01 type veth"
-		   " peer name accely address 02:00:00:00:00:02 2>&1 &&"
-		   " ip link set accelx up && ip link set accely up"))
-		return 0;
-	ours = if_nametoindex("accelx");
-	theirs = if_nametoindex("accely");
-	return 0;
 }
 
 int main(void)

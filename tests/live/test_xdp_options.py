@@ -237,3 +237,14 @@ def test_link_flap_of_sent(port):
     port.send("eth0", "-n", 100, "-r", RATE, "-q", 500, where=netlab.SENSOR)
     result = capture.stop()
     assert result.seen >= set(range(500, 600))
+
+
+def test_more_queues(four_queues, tmp_path):
+    """Queues that come into use under a capture are not captured: the log says so."""
+    for where, name in ((netlab.SENSOR, "eth0"), (netlab.SENDER, "peer0")):
+        four_queues.run(["ethtool", "-L", name, "rx", 2, "tx", 2], where=where)
+    log = tmp_path / "log"
+    capture = four_queues.capture("xdp:eth0", "-f", "udp", env={"PCAP_ACCEL_LOG": f"warning:{log}"})
+    four_queues.run(["ethtool", "-L", "eth0", "rx", 4, "tx", 4])
+    netlab.await_text(log, "'eth0' has 4 receive queues now, of which 2 are captured")
+    capture.stop()

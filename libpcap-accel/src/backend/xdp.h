@@ -90,6 +90,7 @@ struct xdp_socket {
 	uint64_t time_ns;  /* of the host's clock */
 	uint32_t n_descs;  /* frames that it is in */
 	uint32_t n_behind; /* given back since the kernel was told */
+	uint32_t batch;	   /* it is told after so many */
 	uint64_t n_taken;  /* packets, also those that were not for the program; as n_delivered */
 };
 

@@ -71,6 +71,8 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 		rq.n_rx_frames /= 2;
 	if (r < 0)
 		return r;
+	/* A batch that the kernel misses is to be a small part of its frames. */
+	s->batch = ACCEL_MIN(x->opt.batch, rq.n_rx_frames / 8);
 	x->n_sockets++;
 	d->n_sockets++;
 	return 0;

@@ -72,14 +72,14 @@ static void submit_all(struct xdp *x)
 }
 
 /* The frames of the packet at the socket's place are done with. */
-static void give_back(struct xdp *x, struct xdp_socket *s)
+static void give_back(struct xdp_socket *s)
 {
 	for (uint32_t i = 0; i < s->n_descs; i++)
 		accel_xsk_give_back(&s->xsk, accel_xsk_desc(&s->xsk, i)->addr);
 	accel_xsk_take(&s->xsk, s->n_descs);
 	s->n_behind += s->n_descs;
 	s->is_peeked = false;
-	if (s->n_behind >= x->opt.batch)
+	if (s->n_behind >= s->batch)
 		submit(s);
 }
 
@@ -89,7 +89,7 @@ static void give_back_lent(struct xdp *x)
 
 	x->lent = NULL;
 	if (s)
-		give_back(x, s);
+		give_back(s);
 }
 
 static struct accel_xdp_meta *meta_of(const struct xdp_socket *s)
@@ -269,7 +269,7 @@ static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 			break;
 		}
 		meta_of(s)->magic = 0;
-		give_back(x, s);
+		give_back(s);
 	}
 	accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
 	accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);

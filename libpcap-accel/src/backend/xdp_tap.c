@@ -93,7 +93,7 @@ static void give_back(struct xdp *x, struct xdp_device *d)
 {
 	d->record = NULL;
 	accel_tap_take(&d->tap);
-	if (++d->n_behind < x->opt.batch)
+	if (++d->n_behind < x->opt.batch && !accel_tap_is_behind(&d->tap))
 		return;
 	accel_tap_publish(&d->tap);
 	d->n_behind = 0;

@@ -46,6 +46,25 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* Queues that were added under us have no socket: what comes there is the host's. Said once for
+ * each change. */
+static void look_for_queues(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n_devices; i++) {
+		struct xdp_device *d = &x->devices[i];
+		unsigned n_used = d->iface.n_queues || x->opt.taps
+					  ? d->n_used
+					  : accel_link_queues(x->side.fd, d->link.name);
+
+		if (n_used > d->n_used && d->n_used && x->rq.log)
+			x->rq.log(ACCEL_LOG_WARNING,
+				  "%s: '%s' has %u receive queues now, of which %u are captured "
+				  "(open it again)",
+				  x->rq.name, d->link.name, n_used, d->n_sockets);
+		d->n_used = n_used ? n_used : d->n_used;
+	}
+}
+
 /* A socket whose device has gone is never readable again, and nothing wakes us: we have to look.
  * The capture goes on as long as one of the devices is left. */
 static int look_for_devices(struct xdp *x, struct accel_err *err)
@@ -55,6 +74,7 @@ static int look_for_devices(struct xdp *x, struct accel_err *err)
 	if (now - x->looked_ms < DEVICE_LOOK_MS)
 		return 0;
 	x->looked_ms = now;
+	look_for_queues(x);
 	for (unsigned i = 0; i < x->n_devices; i++)
 		if (accel_link_exists(x->side.fd, x->devices[i].link.ifindex) != 0)
 			return 0;

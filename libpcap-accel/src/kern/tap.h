@@ -74,6 +74,12 @@ const struct accel_xdp_record *accel_tap_peek(struct accel_tap *t);
 /* Done with it: the kernel may use its place at the next accel_tap_publish(). */
 void accel_tap_take(struct accel_tap *t);
 
+/* Does what is taken and not published hold back an eighth of the ring? */
+static inline bool accel_tap_is_behind(const struct accel_tap *t)
+{
+	return t->mine - *t->consumer > t->mask / 8;
+}
+
 static inline void accel_tap_publish(struct accel_tap *t)
 {
 	/* Release: our reads of the records are done before the kernel writes there. Pairs with its

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_xdp_copies.c - the AF_XDP engine where it copies: taps, whose packets the host gets too, and
+ * sent packets. Bytes, tags, times, losses, and the host's share.
+ *
+ * Needs root; without it every test is skipped and says why. */
+#define VETH_QUEUES "1"
+
+#include "test_xdp_capture.h"
+#include "test_xdp_tags.h"
+
+#include <time.h>
+
+/* Of all that a capture has counted. */
+static struct accel_stats count(const struct capture *c)
+{
+	struct accel_stats stats;
+
+	(BE)->stats(c->st, &stats);
+	return stats;
+}
+
+/* Every byte, many times round the smallest ring, by both reading functions; the host gets all. */
+static void test_tap(void **state)
+{
+	struct capture c;
+	uint8_t frame[1500];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?tap=yes,buffer=64KiB");
+	wait_for_link(&c);
+	for (unsigned i = 0; i < 600; i++) {
+		unsigned len = 60 + i * 13 % 1440;
+		struct accel_pkthdr hdr;
+		const unsigned char *data;
+
+		make_frame(frame, len, i);
+		send_frame(&c, frame, len);
+		while (!(BE)->next(c.st, &hdr, &data))
+			assert_int_equal((BE)->wait(c.st, WAIT_MS, -1, &c.err), 1);
+		assert_int_equal(hdr.len, len);
+		assert_int_equal(hdr.caplen, len);
+		assert_memory_equal(data, frame, len);
+		((unsigned char *)(uintptr_t)data)[0] = 1; /* programs may */
+		assert_true(host_gets(&c, WAIT_MS));
+	}
+	assert_int_equal(count(&c).dropped, 0);
+	assert_int_equal(count(&c).received, count(&c).delivered);
+	close_capture(&c);
+}
+
+/* A filter's snaplen, a packet that lay there when the filter came, and a tag that is put back. */
+static void test_tap_filter(void **state)
+{
+	static const struct sock_filter cut = BPF_STMT(BPF_RET | BPF_K, 40);
+	int32_t ids[ACCEL_N_KFUNCS];
+	struct capture c;
+	uint8_t frame[60];
+	int pusher;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?tap=yes,buffer=1MiB");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	frame[23] = IPPROTO_TCP;
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	frame[23] = IPPROTO_UDP;
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	set_filter(&c, &cut, 1);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.caplen, 40);
+	assert_int_equal(c.seen[0].hdr.len, 60);
+	if (accel_bpf_kfunc_ids(ids) == 0) {
+		pusher = push_tags(theirs, 0x6064);
+		assert_true(pusher >= 0);
+		send_frame(&c, frame, sizeof(frame));
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		assert_int_equal(c.seen[0].hdr.caplen, 44);
+		assert_int_equal(c.seen[0].hdr.len, 64);
+		assert_memory_equal(c.seen[0].data + 12, "\x81\x00\x60\x64", 4);
+		assert_memory_equal(c.seen[0].data + 16, frame + 12, 28);
+		close(pusher);
+	}
+	close_capture(&c);
+}
+
+/* What finds the ring full is counted, and nothing that was in it is lost. */
+static void test_tap_full(void **state)
+{
+	struct capture c;
+	uint8_t frame[1400];
+	unsigned n = 100;
+	uint64_t lost;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?tap=yes,buffer=64KiB");
+	wait_for_link(&c);
+	for (unsigned i = 0; i < n; i++) {
+		make_frame(frame, sizeof(frame), i);
+		send_frame(&c, frame, sizeof(frame));
+		assert_true(host_gets(&c, WAIT_MS));
+	}
+	lost = count(&c).dropped;
+	assert_true(lost > 0 && lost < n);
+	assert_int_equal(read_n(&c, n, 0), n - lost);
+	for (unsigned i = 0; i < c.n; i++) {
+		make_frame(frame, sizeof(frame), i); /* the first ones */
+		assert_memory_equal(c.seen[i].data, frame, sizeof(frame));
+	}
+	assert_int_equal(count(&c).dropped, lost);
+	close_capture(&c);
+}
+
+/* Packets in blocks that the side socket has handed over. */
+static unsigned n_sent_there(const struct xdp *x)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < x->side.ring.n_blocks; i++) {
+		const struct tpacket_hdr_v1 *block = accel_ring_block(&x->side.ring, i);
+
+		n += accel_ring_is_ready(block) ? block->num_pkts : 0;
+	}
+	return n;
+}
+
+/* Sent and received packets by turns, a millisecond apart: they come in this order, whole. */
+static void test_sent(void **state)
+{
+	const struct timespec apart = {.tv_nsec = 1000000};
+	struct capture c;
+	uint8_t frame[100];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?direction=inout");
+	wait_for_link(&c);
+	for (unsigned i = 0; i < 10; i++) {
+		make_frame(frame, sizeof(frame), 2 * i);
+		send_frame(&c, frame, sizeof(frame));
+		wait_arrived(c.st, i + 1);
+		nanosleep(&apart, NULL);
+		make_frame(frame, sizeof(frame), 2 * i + 1);
+		assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
+		nanosleep(&apart, NULL);
+	}
+	for (unsigned tries = 0; n_sent_there(c.st) < 10 && tries < WAIT_MS; tries++)
+		nanosleep(&apart, NULL);
+	assert_int_equal(read_n(&c, 20, WAIT_MS), 20);
+	for (unsigned i = 0; i < 20; i++) {
+		make_frame(frame, sizeof(frame), i);
+		assert_int_equal(c.seen[i].hdr.caplen, sizeof(frame));
+		assert_memory_equal(c.seen[i].data, frame, sizeof(frame));
+	}
+	close_capture(&c);
+}
+
+/* Turned to out, the capture takes nothing from the host; turned back, it does again. */
+static void test_turn(void **state)
+{
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_OUT, &c.err), 0);
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_IN, &c.err), 0);
+	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
+	assert_int_equal(read_n(&c, 1, 20), 0); /* and is armed by reading */
+	make_frame(frame, sizeof(frame), 2);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	assert_false(host_gets(&c, 0));
+	close_capture(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tap),	 cmocka_unit_test(test_tap_filter),
+		cmocka_unit_test(test_tap_full), cmocka_unit_test(test_sent),
+		cmocka_unit_test(test_turn),
+	};
+
+	return cmocka_run_group_tests(tests, make_veth, NULL);
+}
