@@ -127,6 +127,20 @@ def test_statistics_of_a_group(lab, accel_build):
     netlab.stop(second, *other)
 
 
+def test_statistics_without_a_group(lab, python):
+    """A sentence each."""
+    assert python("""
+import pypcapaccel
+with pypcapaccel.open("afpacket:eth0") as capture:
+    for of in ("group", "all"):
+        try: capture.stats(of)
+        except Exception as error: found.append([type(error).__name__, str(error)])
+""") == [
+        ["GroupError", "afpacket:eth0: is in no group, or keeps no statistics page (group=N)"],
+        ["ValueError", "of: 'all' is unknown (known: handle, group)"],
+    ]
+
+
 def test_many_members_are_all_listed(lab, python):
     """More than the first guess of how many there are."""
     captures = [member(lab, 7, env={"PCAP_ACCEL_BUFFER": "1MiB"}) for _ in range(18)]

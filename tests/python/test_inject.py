@@ -3,9 +3,11 @@
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
+import time
 
 import netlab
 import pytest
@@ -151,7 +153,38 @@ def test_progress(lab, inject_env):
         assert (b"\r\x1b[K" in said and b"pps" in said) == shown, said
 
 
+def test_rates(inject, tmp_path):
+    """Never earlier than it is due: by the rate, and by the file's own times, also in a second round."""
+    said = json.loads(inject("-n", "31", "--rate", "100", "--json").stdout)
+    assert said["seconds"] >= 0.29 and said["bytes"] == 31 * 60
+    path = tmp_path / "x.pcap"
+    frame = next(iter(frames.craft("udp", 1, 60)))
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for usec in (0, 100_000):
+            file.write(struct.pack("<IIII", 1, usec, 60, 60) + frame)
+    said = json.loads(inject(str(path), "--loop", "2", "--json").stdout)
+    assert said["seconds"] >= 0.29 and said["packets"] == 4
+
+
+def test_it_receives_nothing(lab, inject_env, accel_build):
+    """Its socket is of a protocol that nobody sends, so the interface's packets do not go through it."""
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+    words = ["inject", "-i", "peer0", "-n", "1000", "--rate", "1"]
+    process = lab.popen([sys.executable, "-m", "pypcapaccel", *words], where=netlab.SENDER, env=env)
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    protocols = set()
+    while "05ff" not in protocols:
+        assert time.monotonic() < deadline and process.poll() is None
+        lines = lab.run(["cat", "/proc/net/packet"], where=netlab.SENDER).stdout.splitlines()[1:]
+        protocols |= {line.split()[3] for line in lines}
+    lab.end(process, signal.SIGINT)
+    assert process.returncode == 130 and "0003" not in protocols
+
+
 def test_refusals(inject, tmp_path):
+    refused = inject("--size", "1516", "-n", "5", check=False)
+    assert refused.returncode == 1 and "the kernel refused 5 of 5 frames" in refused.stderr
     too_long = inject("--size", "9000", check=False)
     assert too_long.returncode == 1 and "longer than the interface's MTU" in too_long.stderr
     empty = tmp_path / "empty.pcap"

@@ -4,12 +4,16 @@ signals. The programs are real ones."""
 
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import netlab
 import pytest
@@ -221,6 +225,49 @@ def test_a_copy_that_is_killed(env):
     assert subprocess.run(argv, env=env).returncode == 128 + signal.SIGKILL
 
 
+EACH_INTERRUPT = """
+import os, signal
+waited = {signal.SIGINT, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, waited)
+os.write(1, b"ready\\n")
+while signal.sigwait(waited) == signal.SIGINT:
+    os.write(1, b"interrupted\\n")
+"""
+
+
+def test_a_terminal_s_interrupt_comes_once(env):
+    """Ctrl-C reaches the copies from the terminal: the launcher does not send it on a second time."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(sys.executable, [*TWO_COPIES, sys.executable, "-c", EACH_INTERRUPT], env)
+    out = b""
+
+    def read_until(text, times):
+        nonlocal out
+        deadline = time.monotonic() + netlab.PATIENCE_S
+        while out.count(text) < times:
+            assert select.select([terminal], [], [], deadline - time.monotonic())[0], out
+            out += os.read(terminal, 4096)
+
+    read_until(b"ready", 2)
+    # The launcher comes after the copies, which could not tell two pending interrupts from one. It takes the
+    # interrupt before what is to end it, as that has a higher number, and so would the copies.
+    os.kill(pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    os.write(terminal, b"\x03")
+    read_until(b"interrupted", 2)
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    while select.select([terminal], [], [], 0)[0]:
+        try:
+            out += os.read(terminal, 4096)
+        except OSError:  # all was read
+            break
+    os.close(terminal)
+    assert out.count(b"interrupted") == 2, out
+
+
 # ---- what would silently not work ----
 
 
@@ -302,6 +349,39 @@ def test_set_uid_and_capabilities(tmp_path):
         subprocess.run(["setcap", "cap_net_raw+ep", program], check=True)
         assert target.secure_reason(str(program), 12345) == "has file capabilities"
         assert target.secure_reason(str(program), 0) is None
+
+
+def test_set_gid(tmp_path):
+    """To another group, root's programs are in the secure mode as well."""
+    program = compiled(tmp_path)
+    os.chown(program, 0, os.getgid() + 1)
+    program.chmod(0o2755)
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        pytest.skip("the tests' folder is mounted nosuid")
+    assert target.secure_reason(str(program), 0) == "is set-gid"
+    program.chmod(0o2745)  # without x for the group it means something else
+    assert target.secure_reason(str(program), 0) is None
+
+
+def test_secure_programs_are_refused(tmp_path, library, monkeypatch):
+    """With the way out: install the library for all programs."""
+    program = compiled(tmp_path)
+    program.chmod(0o4755)
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        pytest.skip("the tests' folder is mounted nosuid")
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    text = refused(125, program, library)
+    assert f"{program}: is set-uid, so the loader ignores" in text and "ld.so.conf.d" in text
+
+
+def test_libraries_that_the_loader_cannot_take(library, monkeypatch):
+    """Not readable, or on a file system without x."""
+    with monkeypatch.context() as here:
+        here.setattr(os, "access", lambda *_: False)
+        assert "is not readable for this user (chmod" in refused(125, "/bin/sh", library)
+    flags = SimpleNamespace(f_flag=os.ST_NOEXEC)
+    monkeypatch.setattr(os, "statvfs", lambda _: flags)
+    assert "mounted noexec (put it elsewhere)" in refused(125, "/bin/sh", library)
 
 
 MAPS = """
@@ -386,6 +466,32 @@ def test_the_twin_for_another_soname(tmp_path, library):
     assert target.twin_for(
         target.Elf(64, "x86_64", True, ("libpcap.so.0.8",)), str(library)
     ) == str(library)
+
+
+def test_a_program_of_another_soname(tmp_path, library, command):
+    """One that was linked with libpcap.so.1 runs on ours, though that file is libpcap.so.0.8."""
+    stub, program = tmp_path / "libpcap.so.1", tmp_path / "program"
+    call = "const char *pcap_lib_version(void)"
+    (tmp_path / "stub.c").write_text(f'{call} {{ return "the other"; }}\n')
+    (tmp_path / "main.c").write_text(
+        f"#include <stdio.h>\n{call};\nint main(void) {{ puts(pcap_lib_version()); return 0; }}\n"
+    )
+    stub_argv = [
+        "gcc",
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,libpcap.so.1",
+        tmp_path / "stub.c",
+        "-o",
+        stub,
+    ]
+    subprocess.run(stub_argv, check=True)
+    subprocess.run(["gcc", tmp_path / "main.c", stub, "-o", program], check=True)
+    more = {"LD_LIBRARY_PATH": str(tmp_path)}
+    assert subprocess.run([program], env=more, capture_output=True).stdout == b"the other\n"
+    assert "libpcap-accel" in command("run", "--", program, more=more).stdout
+    planned = command("run", "--dry-run", "--json", "--", program, more=more).stdout
+    assert json.loads(planned)["environment"]["LD_PRELOAD"].endswith("/libpcap.so.1")
 
 
 def test_elf_is_read_as_readelf_does(library):
