@@ -143,7 +143,7 @@ def test_all_mistakes_at_once():
         "g.yaml:7:16: groups[0].vlan[1]: '5000' is out of range (0 to 4095)",
         "g.yaml:9:5: groups[0].promisc: is there twice (first in line 8)",
         "g.yaml:10:5: groups[1]: group 42 is there twice (first in line 3)",
-        "g.yaml:12:20: groups[1].fanout.mode: option 'fanout' is not for pfq (for: afpacket)",
+        "g.yaml:12:20: groups[1].fanout.mode: option 'fanout' is not for pfq (for: afpacket; PFQ's is computation)",
         "g.yaml:13:5: groups[2].group: is missing (a number, 0 to 65535)",
         "g.yaml:13:21: groups[2].devices[1]: " + error.value.mistakes[10].text.partition(": ")[2],
         "g.yaml:13:28: groups[2].devices[2]: 'eth0' is named twice (name it once)",

@@ -335,6 +335,9 @@ int accel_opt_check_engine(const struct accel_opt_row *row, unsigned engines, co
 		if (row->engines & each[i])
 			accel_str_add(&known, "%s%s", known.len ? ", " : "",
 				      accel_engine_name(each[i]));
+	/* PFQ's last release called it so. */
+	if (row->id == ACCEL_OPT_FANOUT && engines == PFQ)
+		accel_str_add(&known, "; PFQ's is computation");
 	return accel_fail(err, -EINVAL, "%s: option '%s' is not for %s (for: %s)", where, row->key,
 			  accel_engine_name((enum accel_engine)engines), text);
 }

@@ -131,6 +131,8 @@ static int check_number(const struct check *c, struct piece p, uint64_t *out)
 		return 0;
 	}
 	rc = kinds[type].parse(p.at, p.len, &n);
+	if (rc == -EINVAL && c->row->id == ACCEL_OPT_VLAN && p.len == 2 && !memcmp(p.at, "-1", 2))
+		return fail_value(c, rc, p, kinds[type].what, "any tag: computation=vlan");
 	if (rc == -EINVAL)
 		return fail_value(c, rc, p, kinds[type].what, kinds[type].how);
 	if (rc || n < c->row->min || n > c->row->max)
