@@ -259,6 +259,38 @@ def test_filter_of_a_tap(port):
     assert kinds == ["the library's", "translated"], result.stderr
 
 
+@pytest.mark.parametrize("uid", [0, 65534], ids=["translated", "interpreted"])
+@pytest.mark.parametrize("filters", [(), ("-f", "udp port 7778 or tcp")], ids=["all", "filter"])
+def test_computation(port, uid, filters):
+    """Predicates apply before the program's filter: what they reject is the host's, with it or without;
+    a function that does nothing is named in the log."""
+    env = {"PFQ_COMPUTATION": "udp >-> kernel >-> port 7778", "PCAP_ACCEL_LOG": "info"}
+    witness = port.capture("eth0", stock=True)
+    capture = port.capture("xdp:eth0", "-u", uid, *filters, env=env)
+    port.send("peer0", "-n", 50, "-r", RATE, "-q", 500)
+    port.send("peer0", "-n", 50, "-r", RATE, "-q", 600, "-p", "tcp", "-d", 7778)
+    port.send("peer0", "-n", 100, "-r", RATE, "-d", 7778)
+    passed, taken = netlab.stop(witness, capture)
+    every(taken, port, 100)
+    rest = set(range(500, 550)) | set(range(600, 650))
+    assert passed.seen <= rest
+    assert len(rest - passed.seen) <= lost_on_the_way(port)
+    assert "computation: kernel does nothing here\n" in taken.stderr
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("udp >-> steer_flow", "xdp:eth0?fallback=afpacket: the computation steers packets"),
+        ("udp >-> prot 7778", "computation:1:9: "),
+    ],
+)
+def test_computation_refused(port, text, why):
+    """A computation that divides packets, or is none, and packet sockets do not do without it."""
+    said = refusal(port, "xdp:eth0?fallback=afpacket", env={"PFQ_COMPUTATION": text})
+    assert why in said
+
+
 def test_inject(port):
     """pcap_inject and pcap_sendpacket send through the transmit ring."""
     peer = port.capture("peer0", where=netlab.SENDER, stock=True)

@@ -104,6 +104,7 @@ static void xdp_close(void *st)
 	xdp_tell_close(x);
 	accel_psock_close(&x->side);
 	xdp_sent_close(x);
+	accel_lang_free(x->lang);
 	free(x->sockets);
 	free(x->filter);
 	free(x->whole);
@@ -123,6 +124,7 @@ static int most_a_read(const struct xdp *x)
 
 static int open_steps(struct xdp *x, struct accel_err *err)
 {
+	struct xdp_filter first;
 	int r;
 
 	if (x->rq.link_type != LINK_EN10MB)
@@ -146,9 +148,11 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 	if (accel_bpf_kfunc_ids(x->kfunc_ids) < 0)
 		memset(x->kfunc_ids, 0, sizeof(x->kfunc_ids));
 	set_vlans(x);
-	r = accel_bpf_compose(&x->guard, NULL, 0, x->rq.snaplen, &x->filter, &x->n_filter);
-	if (r < 0)
-		return accel_fail_sys(err, r, "%s: the filter", x->rq.name);
+	if ((r = xdp_compile_computation(x, err)) < 0 ||
+	    (r = xdp_compose(x, &x->guard, NULL, 0, &first, err)) < 0)
+		return r;
+	x->filter = first.insns;
+	x->n_filter = first.n;
 	for (unsigned i = 0; i < x->rq.dev->n_ifaces; i++)
 		if ((r = xdp_device_look(x, i, err)) < 0)
 			return r;

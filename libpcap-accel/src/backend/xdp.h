@@ -4,6 +4,7 @@
  *   xdp_plan.c    what was chosen, and how the queues share it
  *   xdp_device.c  one device: who lives there, its sockets, its program
  *   xdp_filter.c  which program runs, and since when
+ *   xdp_computation.c  a computation's predicates as a filter
  *   xdp_tell.c    what the programs are told: to begin, and a filter to interpret
  *   xdp_read.c    from descriptors to packets, in order of time
  *   xdp_tap.c     packets that were copied instead of taken
@@ -29,6 +30,7 @@
 #include "kern/psock.h"
 #include "kern/tap.h"
 #include "kern/xsk.h"
+#include "lang/lang.h"
 
 #define XDP_MAX_SOCKETS	    128
 #define XDP_MAX_PACKET	    (72 * 1024) /* a packet of several buffers, put together */
@@ -137,6 +139,7 @@ struct xdp {
 	bool by_helper, has_frags;
 	int32_t kfunc_ids[ACCEL_N_KFUNCS]; /* 0: the kernel has none */
 	struct accel_guard guard;
+	struct accel_lang *lang;    /* owned; NULL: no computation */
 	struct sock_filter *filter; /* guard and the program's filter; owned; NULL = all */
 	unsigned n_filter;
 	bool cuts;	 /* the filter keeps less than the snaplen of some packets */
@@ -195,6 +198,20 @@ void xdp_tell_none(struct xdp *x); /* they go back to what they were loaded with
 
 /* ", interpreted filter", ... or "". */
 const char *xdp_filter_kind(const struct xdp *x);
+
+/* The computation that was asked for, if any. 0; -EOPNOTSUPP: it steers; as
+ * accel_lang_compile(). */
+int xdp_compile_computation(struct xdp *x, struct accel_err *err);
+
+struct xdp_filter {
+	struct sock_filter *insns; /* malloc'ed; NULL = all */
+	unsigned n;
+};
+
+/* Guard, computation and a program's filter (n = 0: none) in one. 0 or -errno with a text. */
+int xdp_compose(const struct xdp *x, const struct accel_guard *guard,
+		const struct sock_filter *insns, unsigned n, struct xdp_filter *out,
+		struct accel_err *err);
 
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err);
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user);

@@ -260,21 +260,22 @@ static int put_filter_in_force(struct xdp *x, struct accel_err *err)
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err)
 {
 	struct xdp *x = st;
-	struct sock_filter *old = x->filter;
-	unsigned n_old = x->n_filter;
-	int r = accel_bpf_compose(&x->guard, insns, n, x->rq.snaplen, &x->filter, &x->n_filter);
+	struct xdp_filter old = {x->filter, x->n_filter}, whole;
+	int r = xdp_compose(x, &x->guard, insns, n, &whole, err);
 
 	if (r < 0)
-		return accel_fail_sys(err, r, "%s: the filter", x->rq.name);
-	if (!is_same(x, old, n_old))
+		return r;
+	x->filter = whole.insns;
+	x->n_filter = whole.n;
+	if (!is_same(x, old.insns, old.n))
 		r = put_filter_in_force(x, err);
 	if (r < 0) {
 		free(x->filter);
-		x->filter = old;
-		x->n_filter = n_old;
+		x->filter = old.insns;
+		x->n_filter = old.n;
 		return r;
 	}
-	free(old);
+	free(old.insns);
 	x->cuts = filter_cuts(x->filter, x->n_filter, x->rq.snaplen);
 	x->settled_ns = monotonic_ns() + SETTLE_NS;
 	xdp_arm(x);

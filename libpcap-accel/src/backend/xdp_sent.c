@@ -34,14 +34,13 @@ static struct accel_guard sent_guard(const struct xdp *x)
 static int attach(struct xdp *x, const struct sock_filter *user, unsigned n_user)
 {
 	struct accel_guard guard = sent_guard(x);
-	struct sock_filter *prog;
-	unsigned n;
-	int r = accel_bpf_compose(&guard, user, n_user, x->rq.snaplen, &prog, &n);
+	struct xdp_filter whole;
+	int r = xdp_compose(x, &guard, user, n_user, &whole, NULL);
 
 	if (r < 0)
 		return r;
-	r = accel_psock_attach(&x->side, prog, n);
-	free(prog);
+	r = accel_psock_attach(&x->side, whole.insns, whole.n);
+	free(whole.insns);
 	return r;
 }
 

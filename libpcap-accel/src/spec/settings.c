@@ -329,12 +329,14 @@ void accel_settings_merge(struct accel_settings *s, struct accel_settings *stage
 	}
 }
 
-/* PCAP_ACCEL_* is everybody's; every other name was PFQ's. */
-static bool variable_counts(const char *name, enum accel_engine engine)
+/* PCAP_ACCEL_* is everybody's; every other name was PFQ's, and its language is XDP's too. */
+static bool variable_counts(const struct accel_opt_row *row, const char *name,
+			    enum accel_engine engine)
 {
 	static const char ours[] = "PCAP_ACCEL_";
 
-	return engine == ACCEL_PFQ || strncmp(name, ours, sizeof(ours) - 1) == 0;
+	return engine == ACCEL_PFQ || row->id == ACCEL_OPT_COMPUTATION ||
+	       strncmp(name, ours, sizeof(ours) - 1) == 0;
 }
 
 /* The first variable of the row that is set and not empty; *name is which. NULL if none is. */
@@ -342,7 +344,7 @@ static const char *look_up(const struct accel_opt_row *row, enum accel_engine en
 			   const char *(*get_env)(const char *name), const char **name)
 {
 	for (const char *const *env = row->env; *env; env++) {
-		const char *text = variable_counts(*env, engine) ? get_env(*env) : NULL;
+		const char *text = variable_counts(row, *env, engine) ? get_env(*env) : NULL;
 
 		if (text && *text) {
 			*name = *env;
