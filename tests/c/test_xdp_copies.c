@@ -90,6 +90,30 @@ static void test_tap_filter(void **state)
 	close_capture(&c);
 }
 
+/* Packets longer than a page, of several buffers. */
+static void test_tap_jumbo(void **state)
+{
+	struct capture c;
+	uint8_t frame[JUMBO];
+
+	(void)state;
+	need_veth();
+	assert_int_equal(system("ip link set accelx mtu 9000 && ip link set accely mtu 9000"), 0);
+	open_capture(&c, "xdp:accelx?tap=yes");
+	wait_for_link(&c);
+	for (unsigned len = 60; len < JUMBO; len += 1777) {
+		make_frame(frame, len, len);
+		send_frame(&c, frame, len);
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		assert_int_equal(c.seen[0].hdr.len, len);
+		assert_int_equal(c.seen[0].hdr.caplen, len);
+		assert_memory_equal(c.seen[0].data, frame, len);
+		assert_true(host_gets(&c, WAIT_MS));
+	}
+	close_capture(&c);
+	assert_int_equal(system("ip link set accelx mtu 1500 && ip link set accely mtu 1500"), 0);
+}
+
 /* What finds the ring full is counted, and nothing that was in it is lost. */
 static void test_tap_full(void **state)
 {
@@ -193,8 +217,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tap),	 cmocka_unit_test(test_tap_filter),
-		cmocka_unit_test(test_tap_full), cmocka_unit_test(test_sent),
-		cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_tap_full), cmocka_unit_test(test_tap_jumbo),
+		cmocka_unit_test(test_sent),	 cmocka_unit_test(test_turn),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

@@ -431,6 +431,62 @@ static void test_nothing_left(void **state)
 	assert_int_equal(promiscuity(), flags);
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* How long the rings are left alone: as long as the smallest of them, and the program's timeout,
+ * allow; in immediate mode not at all. A reader to whom packets come sleeps for so long. */
+static void test_naps(void **state)
+{
+	static const struct {
+		const char *device;
+		int timeout_ms;
+		uint64_t nap_ns;
+	} cases[] = {
+		{"xdp:accelx?rx_slots=65536", 0, 16384 * 125}, /* of four queues */
+		{"xdp:accelx?rx_slots=65536", 1000, 16384 * 125},
+		{"xdp:accelx?rx_slots=65536", 1, 1000000},
+		{"xdp:accelx?rx_slots=65536,timeout=1ms", 1000, 1000000},
+		{"xdp:accelx@q0?rx_slots=65536", 0, 4000000},
+		{"xdp:accelx?rx_slots=256", 0, 50000},
+	};
+	struct capture c;
+	uint64_t start;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	for (unsigned i = 0; i < ACCEL_ARRAY_LEN(cases); i++) {
+		struct xdp *x;
+
+		open_capture(&c, cases[i].device);
+		x = c.st;
+		x->rq.timeout_ms = cases[i].timeout_ms;
+		xdp_plan_naps(x);
+		assert_int_equal(x->nap_ns, cases[i].nap_ns);
+		x->rq.immediate = true;
+		xdp_plan_naps(x);
+		assert_int_equal(x->nap_ns, 0);
+		close_capture(&c);
+	}
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	((struct xdp *)c.st)->nap_ns = 20000000;
+	make_frame(frame, sizeof(frame), 1);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	send_frame(&c, frame, sizeof(frame));
+	start = monotonic_ns();
+	assert_int_equal((BE)->wait(c.st, WAIT_MS, -1, &c.err), 1);
+	assert_true(monotonic_ns() - start >= 20000000);
+	close_capture(&c);
+}
+
 /* What this process has computed so far. */
 static long cpu_ms(void)
 {
@@ -517,7 +573,7 @@ int main(void)
 		cmocka_unit_test(test_jumbo),	     cmocka_unit_test(test_inject),
 		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_foreign_program),
 		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_two_devices),
-		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_naps),	     cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

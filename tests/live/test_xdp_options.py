@@ -97,6 +97,12 @@ def test_queues(four_queues, tmp_path, device, n_queues, n_frames):
     missing = set(range(N)) - ours.seen - hosts.seen
     assert len(missing) <= lost_on_the_way(four_queues)
     assert ours["backwards"] == 0
+    assert [(name, frames) for name, _, frames, *_ in ours["queues"]] == [
+        ("eth0", n_frames)
+    ] * n_queues
+    assert sum(delivered for *_, delivered, _ in ours["queues"]) == ours["packets"] + ours["stops"]
+    assert sum(delivered > 0 for *_, delivered, _ in ours["queues"]) > 1
+    assert {lost for *_, lost in ours["queues"]} == {0}
 
 
 def test_huge_pages(captured, port):

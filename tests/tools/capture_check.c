@@ -31,6 +31,8 @@
  * Threads: one. */
 #include "stamp.h"
 
+#include "../../libpcap-accel/include/pcap-accel.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
@@ -419,6 +421,23 @@ static void print_ranges(const char *name, const unsigned char *bits, uint32_t n
 	printf("], ");
 }
 
+/* Rows of struct pcap_accel_queue: device, queue, frames, delivered, lost. */
+static void print_queues(pcap_t *p)
+{
+	struct pcap_accel_queue queues[8];
+	int (*list)(pcap_t *, struct pcap_accel_queue *, size_t);
+	int n;
+
+	*(void **)&list = dlsym(RTLD_DEFAULT, "pcap_accel_list_queues");
+	n = list ? list(p, queues, 8) : 0;
+	printf("\"queues\": [");
+	for (int i = 0; i < n && i < 8; i++)
+		printf("%s[\"%s\", %u, %u, %" PRIu64 ", %" PRIu64 "]", i ? ", " : "",
+		       queues[i].device, queues[i].queue, queues[i].n_frames, queues[i].delivered,
+		       queues[i].no_frame + queues[i].ring_full);
+	printf("], ");
+}
+
 static void print_stats(pcap_t *p)
 {
 	uint64_t all[8] = {sizeof(all)};
@@ -430,6 +449,7 @@ static void print_stats(pcap_t *p)
 	if (!r)
 		printf("\"recv\": %u, \"drop\": %u, \"ifdrop\": %u, ", st.ps_recv, st.ps_drop,
 		       st.ps_ifdrop);
+	print_queues(p);
 	/* struct pcap_accel_stat, where our library is in front. */
 	*(void **)&more = dlsym(RTLD_DEFAULT, "pcap_accel_stats");
 	if (more && !more(p, all))
