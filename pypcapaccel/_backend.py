@@ -21,7 +21,6 @@ __all__ = [
     "Source",
     "block_meta",
     "block_tolist",
-    "block_view",
 ]
 
 
@@ -45,15 +44,18 @@ _module = _speedups()
 FAST = _module is not None  # is it the extension module?
 
 if TYPE_CHECKING:
-    from ._speedups import Block, Classifier, Pkthdr, Source, block_meta, block_tolist
-
-    def block_view(block: Block) -> memoryview: ...
+    from ._speedups import Block, Classifier, Pkthdr, Source, block_meta, block_tolist, keep_lent
 elif FAST:
     Block, Classifier, Pkthdr = _module.Block, _module.Classifier, _module.Pkthdr
     Source = _module.Source
-    block_meta, block_tolist, block_view = _module.block_meta, _module.block_tolist, memoryview
+    block_meta, block_tolist, keep_lent = (
+        _module.block_meta,
+        _module.block_tolist,
+        _module.keep_lent,
+    )
 else:
     from ._classify import Classifier
-    from ._source import Block, Pkthdr, Source, block_meta, block_tolist
+    from ._source import Block, Pkthdr, Source, block_meta, block_tolist, keep_lent
 
-    block_view = Block.view
+# A child that looks at what is lent would see what becomes of the ring.
+os.register_at_fork(before=keep_lent)

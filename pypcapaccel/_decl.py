@@ -104,6 +104,16 @@ struct pcap_accel_batch {
     uint64_t n_records; uint64_t data_len;
 };
 int pcap_accel_read_batch(pcap_t *p, struct pcap_accel_batch *batch);
+struct pcap_accel_loan;
+struct pcap_accel_borrowed {
+    uint64_t size;
+    struct pcap_accel_record *records; uint64_t max_records;
+    uint8_t *memory; uint64_t memory_len;
+    uint64_t n_records; const uint8_t *data; uint64_t data_len; struct pcap_accel_loan *loan;
+};
+int pcap_accel_borrow_batch(pcap_t *p, struct pcap_accel_borrowed *batch);
+void pcap_accel_give_back_batch(struct pcap_accel_loan *loan);
+int pcap_accel_keep_batch(struct pcap_accel_loan *loan);
 int pcap_accel_get_layout(const char *name);
 
 struct pcap_accel_group {

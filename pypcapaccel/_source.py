@@ -12,15 +12,17 @@ import os
 import select
 import struct
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from typing import Any, Literal
 
 from ._classify import Classifier
 from ._lib import ffi_and_lib
 from .errors import InUseError, PcapError
 
-__all__ = ["Block", "Pkthdr", "Source", "block_meta", "block_tolist"]
+__all__ = ["Block", "Pkthdr", "Source", "block_meta", "block_tolist", "keep_lent"]
 
 _RECORD = struct.Struct("=QQII")
 _BATCH_BYTES = 256 * 1024
@@ -30,6 +32,7 @@ _ERROR, _BREAK, _NOT_ACTIVATED = -1, -2, -3
 
 Record = tuple[int, int, int, int]  # ts_ns, offset, caplen, len
 Callback = Callable[["Pkthdr", bytes], object]
+Fill = Callable[["Block", Any, int], int]  # from a handle, at most so many; the library's status
 
 
 class Pkthdr:
@@ -56,38 +59,94 @@ class Pkthdr:
 
 
 class Block:
-    """Records, then packets, in memory that lives as long as anybody looks at it."""
+    """Headers and packets, in memory that lives as long as anybody looks at it."""
 
-    __slots__ = ("data_at", "data_len", "memory", "n_records", "request")
+    __slots__ = ("_records", "data", "headers", "is_lent", "memory", "n_records")
 
-    def __init__(self, max_records: int, max_data: int) -> None:
-        ffi, _ = ffi_and_lib()
-        self.n_records = self.data_len = 0
-        self.data_at = max_records * _RECORD.size
-        self.memory = bytearray(self.data_at + max_data)
-        memory = ffi.from_buffer(self.memory)
-        self.request = ffi.new("struct pcap_accel_batch *")  # to the library, for this memory
-        self.request.size = ffi.sizeof("struct pcap_accel_batch")
-        self.request.records = ffi.cast("struct pcap_accel_record *", memory)
-        self.request.data = ffi.cast("uint8_t *", memory) + self.data_at
-        self.request.max_data = max_data
+    def __init__(self, max_records: int, memory: bytearray) -> None:
+        self._records = bytearray(max_records * _RECORD.size)
+        self.memory = memory  # of packets that are copied
+        self.n_records = 0
+        self.is_lent = False
+        self.headers = self.data = memoryview(b"")
 
-    def view(self) -> memoryview:
-        """What a memoryview of the extension module's Block is."""
-        return memoryview(self.memory).toreadonly()[: self.data_at + self.data_len]
+    def _set(self, n_records: int, data: memoryview) -> None:
+        self.n_records = n_records
+        self.headers = memoryview(self._records).toreadonly()[: n_records * _RECORD.size]
+        self.data = data
+
+    def _copied(self, data_len: int) -> memoryview:
+        return memoryview(self.memory).toreadonly()[:data_len]
+
+    def read(self, pcap: Any, max_records: int) -> int:
+        """Copy packets. The library's status."""
+        ffi, lib = ffi_and_lib()
+        batch = ffi.new("struct pcap_accel_batch *")
+        batch.size = ffi.sizeof("struct pcap_accel_batch")
+        batch.records = ffi.cast("struct pcap_accel_record *", ffi.from_buffer(self._records))
+        batch.max_records = max_records
+        batch.data = ffi.cast("uint8_t *", ffi.from_buffer(self.memory))
+        batch.max_data = len(self.memory)
+        status = int(lib.pcap_accel_read_batch(pcap, batch))
+        self._set(batch.n_records, self._copied(batch.data_len))
+        return status
+
+    def borrow(self, pcap: Any, max_records: int) -> int:
+        """The same, without the copy where that can be."""
+        ffi, lib = ffi_and_lib()
+        batch = ffi.new("struct pcap_accel_borrowed *")
+        batch.size = ffi.sizeof("struct pcap_accel_borrowed")
+        batch.records = ffi.cast("struct pcap_accel_record *", ffi.from_buffer(self._records))
+        batch.max_records = max_records
+        batch.memory = ffi.cast("uint8_t *", ffi.from_buffer(self.memory))
+        batch.memory_len = len(self.memory)
+        status = int(lib.pcap_accel_borrow_batch(pcap, batch))
+        self.is_lent = bool(batch.loan)
+        data = _lent_view(batch) if self.is_lent else self._copied(batch.data_len)
+        self._set(batch.n_records, data)
+        return status
+
+
+_lent: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # what is on loan
+_numbers = count()
+
+
+def _let_go(_loan: Any, _data: Any) -> None:
+    pass
+
+
+def _lent_view(batch: Any) -> memoryview:
+    """What is lent: the loan is given back when the last view has gone."""
+    ffi, lib = ffi_and_lib()
+    loan = ffi.gc(batch.loan, lib.pcap_accel_give_back_batch)
+    _lent[next(_numbers)] = loan
+    # A buffer keeps the pointer that it is made of, and this one, by its destructor, the loan.
+    data = ffi.gc(batch.data, partial(_let_go, loan))
+    return memoryview(ffi.buffer(data, batch.data_len)).toreadonly()
+
+
+def keep_lent() -> None:
+    """Before a fork: a child has no part in a ring. Where there is no memory its views may change."""
+    _, lib = ffi_and_lib()
+    for reference in _lent.valuerefs():
+        loan = reference()
+        if loan is not None:
+            lib.pcap_accel_keep_batch(loan)
 
 
 def block_tolist(block: Block) -> list[tuple[int, bytes]]:
     """[(ts_ns, bytes), ...]"""
-    data = bytes(block.view()[block.data_at :])
-    records = _RECORD.iter_unpack(block.view()[: block.n_records * _RECORD.size])
-    return [(ts, data[at : at + caplen]) for ts, at, caplen, _ in records]
+    data = block.data
+    return [
+        (ts, bytes(data[at : at + caplen]))
+        for ts, at, caplen, _ in _RECORD.iter_unpack(block.headers)
+    ]
 
 
 def block_meta(block: Block, base: int) -> bytes:
     """pcapy's records (sec, usec, offset, caplen), of 32 bits each."""
     words = []
-    for ts, at, caplen, _ in _RECORD.iter_unpack(block.view()[: block.n_records * _RECORD.size]):
+    for ts, at, caplen, _ in _RECORD.iter_unpack(block.headers):
         words += [ts // 1_000_000_000, ts % 1_000_000_000 // 1000, base + at, caplen]
     return struct.pack(f"={len(words)}I", *words)
 
@@ -110,6 +169,7 @@ class Source:
         "_reading",
         "_records",
         "_scratch",
+        "_spare",
         "_wake_fd",
         "counts",
         "failed_late",
@@ -131,6 +191,7 @@ class Source:
         self._holds = 0
         self.failed_late = 0
         self._scratch: Block | None = None  # for packets that are handed out as objects
+        self._spare = bytearray()  # memory of a block that did not need it
         self._records: Iterator[Record] = iter(())  # read, and not yet handed out
         self._data = b""  # theirs
         self.counts: tuple[int, ...] = (0,) * 8
@@ -240,24 +301,18 @@ class Source:
         return True
 
     def _new_block(self, max_records: int) -> Block:
-        snapshot = max(self._lib.pcap_snapshot(self._pcap), _LONGEST)
-        return Block(max_records, _BATCH_BYTES + snapshot)
+        size = _BATCH_BYTES + max(self._lib.pcap_snapshot(self._pcap), _LONGEST)
+        memory, self._spare = self._spare, bytearray()
+        return Block(max_records, memory if len(memory) == size else bytearray(size))
 
-    def _fill(self, block: Block, max_records: int) -> int:
-        request = block.request
-        request.max_records = max_records
-        status = self._lib.pcap_accel_read_batch(self._pcap, request)
-        block.n_records, block.data_len = request.n_records, request.data_len
-        return int(status)
-
-    def _read(self, block: Block, max_records: int, timeout_ms: int) -> bool:
+    def _read(self, block: Block, fill: Fill, max_records: int, timeout_ms: int) -> bool:
         """Packets into the block. False: none came."""
         deadline = _deadline(timeout_ms)
         if self.failed_late:
             status, self.failed_late = self.failed_late, 0
             raise self._error(status)
         while not self._is_over():
-            status = self._fill(block, max_records)
+            status = fill(block, self._pcap, max_records)
             if block.n_records:
                 self.failed_late = status if status < 0 and status != _BREAK else 0
                 return True
@@ -269,25 +324,34 @@ class Source:
                 return False
         return False
 
-    def read(self, max_records: int, timeout_ms: int, /) -> Block | None:
+    def _read_block(self, fill: Fill, max_records: int, timeout_ms: int) -> Block | None:
         if max_records < 1:
             raise ValueError(f"max_packets: {max_records} is less than 1")
         self._begin()
         try:
             block = self._new_block(max_records)
-            return block if self._read(block, max_records, timeout_ms) else None
+            found = self._read(block, fill, max_records, timeout_ms)
+            if not found or block.is_lent:
+                self._spare = block.memory
+            return block if found else None
         finally:
             self._end()
+
+    def read(self, max_records: int, timeout_ms: int, /) -> Block | None:
+        return self._read_block(Block.read, max_records, timeout_ms)
+
+    def borrow(self, max_records: int, timeout_ms: int, /) -> Block | None:
+        return self._read_block(Block.borrow, max_records, timeout_ms)
 
     def _refill(self, want: int, timeout_ms: int) -> bool:
         """More packets to be handed out, where none is left. False: none came."""
         block = self._scratch = self._scratch or self._new_block(_CHUNK)
-        if not self._read(block, min(want, _CHUNK) if want > 0 else _CHUNK, timeout_ms):
+        most = min(want, _CHUNK) if want > 0 else _CHUNK
+        if not self._read(block, Block.read, most, timeout_ms):
             return False
-        view = block.view()
-        self._data = bytes(view[block.data_at :])
+        self._data = bytes(block.data)
         # The objects are made when they are handed out: nothing else holds them.
-        self._records = _RECORD.iter_unpack(view[: block.n_records * _RECORD.size])
+        self._records = _RECORD.iter_unpack(block.headers)
         return True
 
     def refilter(self, accepts: Callable[[bytes, int], bool]) -> None:

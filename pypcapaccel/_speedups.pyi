@@ -12,10 +12,13 @@ class Pkthdr:
     def getlen(self) -> int: ...
 
 @final
-class Block(Buffer):
+class Memory(Buffer): ...
+
+@final
+class Block:
     n_records: int
-    data_at: int
-    data_len: int
+    headers: Memory
+    data: Memory
 
 @final
 class Classifier:
@@ -53,6 +56,7 @@ class Source:
     def loop(self, cnt: int, callback: Callable[[Pkthdr, bytes], object], /) -> None: ...
     def dispatch(self, cnt: int, callback: Callable[[Pkthdr, bytes], object], /) -> int: ...
     def read(self, max_records: int, timeout_ms: int, /) -> Block | None: ...
+    def borrow(self, max_records: int, timeout_ms: int, /) -> Block | None: ...
     def filter_to(
         self,
         cnt: int,
@@ -67,3 +71,4 @@ class Source:
 
 def block_tolist(block: Block, /) -> list[tuple[int, bytes]]: ...
 def block_meta(block: Block, base: int, /) -> bytes: ...
+def keep_lent() -> None: ...

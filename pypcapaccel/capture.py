@@ -7,9 +7,11 @@
             for packet in batch:
                 print(packet.ts_ns, packet.wirelen, bytes(packet.data[:14]))
 
-Packets are copied once, out of the ring, and never again: what a Batch shows (``headers``, ``data``, ``array``,
-``packet.data``) are read-only views of its memory, which lives as long as one of them. They stay valid whatever
-the ring does, and after ``close()``.
+What a Batch shows (``headers``, ``data``, ``array``, ``packet.data``) are read-only views, of the ring's own memory on
+devices of ours: packets are not copied. They stay valid, and their bytes the same, for as long as one of them is
+held, whatever the ring does, after ``close()`` and in a child of ``os.fork()``. Holding never stops the capture: of
+what is held when the ring needs it, the library makes a copy under the same views. Keep ``bytes(packet.data)`` to keep
+few packets of many: one view holds the memory of its neighbours too.
 
 The interpreter's lock is kept while packets are there and dropped to wait for them, so a busy thread
 does not starve a capture. Times are nanoseconds since 1970, lengths bytes, timeouts milliseconds.
@@ -29,7 +31,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from . import _handle
-from ._backend import Block, Source, block_tolist, block_view
+from ._backend import Block, Source, block_tolist
 from ._lib import ffi_and_lib
 from .errors import AccelError, ClosedError, DeviceError, FilterError, NoPermissionError, PcapError
 
@@ -53,7 +55,7 @@ class Packet(NamedTuple):
     """One packet of a Batch."""
 
     ts_ns: int  # since 1970
-    data: memoryview  # what was captured; keeps the Batch's memory
+    data: memoryview  # what was captured; keeps its memory, and its neighbours'
     wirelen: int  # bytes on the wire
 
     @property
@@ -77,11 +79,10 @@ class Stats(NamedTuple):
 class Batch:
     """Packets that were read together. A sequence of Packet."""
 
-    __slots__ = ("_block", "_view")
+    __slots__ = ("_block",)
 
     def __init__(self, block: Block | None) -> None:
         self._block = block
-        self._view = memoryview(b"") if block is None else block_view(block)
 
     def __len__(self) -> int:
         return 0 if self._block is None else self._block.n_records
@@ -89,12 +90,12 @@ class Batch:
     @property
     def headers(self) -> memoryview:
         """A record of HEADER for each packet: ts_ns, offset in ``data``, caplen, len."""
-        return self._view[: len(self) * HEADER.size]
+        return memoryview(b"" if self._block is None else self._block.headers)
 
     @property
     def data(self) -> memoryview:
-        """The packets' bytes, one behind the other."""
-        return self._view if self._block is None else self._view[self._block.data_at :]
+        """Memory that has each packet's ``caplen`` bytes at its ``offset``. What lies between them means nothing."""
+        return memoryview(b"" if self._block is None else self._block.data)
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
@@ -125,11 +126,12 @@ class Batch:
         if not -n <= index < n:
             raise IndexError(f"batch: no packet {index} (it has {n})")
         at = HEADER.size * (index % n)
-        ts_ns, offset, caplen, length = HEADER.unpack_from(self._view, at)
+        ts_ns, offset, caplen, length = HEADER.unpack_from(self.headers, at)
         return Packet(ts_ns, self.data[offset : offset + caplen], length)
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self)} packets, {len(self.data)} bytes>"
+        n_bytes = sum(caplen for _, _, caplen, _ in HEADER.iter_unpack(self.headers))
+        return f"<Batch of {len(self)} packets, {n_bytes} bytes>"
 
 
 class Capture:
@@ -147,7 +149,7 @@ class Capture:
         if self._source.closed:
             raise ClosedError(f"{self.name}: the capture is closed")
         try:
-            return self._source.read(max_packets, timeout_ms)
+            return self._source.borrow(max_packets, timeout_ms)
         except PcapError as error:
             if isinstance(error, AccelError):
                 raise
@@ -230,7 +232,7 @@ class Capture:
         self._wake()
 
     def close(self) -> None:
-        """Stop. Batches that were read stay. A second time does nothing."""
+        """Stop. Batches that were read stay as they are. A second time does nothing."""
         self._source.close()
         self._wake()
 

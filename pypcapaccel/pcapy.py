@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _handle
-from ._backend import Classifier, Pkthdr, Source, block_meta, block_view
+from ._backend import Classifier, Pkthdr, Source, block_meta
 from ._lib import ffi_and_lib
 from .errors import BPFError, PcapError
 
@@ -87,15 +87,15 @@ class Reader(Source):
         left = _c_int(max_n)
         left = left if left > 0 else 256
         timeout_ms = 0 if self.nonblock else self.timeout_ms if self.timeout_ms > 0 else -1
-        data: list[bytes | memoryview] = []
+        data: list[memoryview] = []
         metas, base = [], 0
         while left > 0 and not (data and self.failed_late):
             block = self.read(min(left, _PIECE), timeout_ms)
             if block is None:
                 break
-            data.append(block_view(block)[block.data_at :])
+            data.append(memoryview(block.data))
             metas.append(block_meta(block, base))
-            base += block.data_len
+            base += len(data[-1])
             left -= block.n_records
             timeout_ms = 0
         return b"".join(data), b"".join(metas)

@@ -1,71 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* batch.c - many packets a call, in a Block: memory that lives as long as anybody looks at it.
- *
- * A view of a Block (memoryview, NumPy) holds a reference to it, and its memory is used for another
- * batch only when the last one has gone: no view can dangle, whatever the ring does and whether the
- * capture is closed or not.
+/* batch.c - many packets a call, in a Block: a Memory of headers and one of packets.
  *
  * Threads: with the interpreter's lock. */
 #include "speedups.h"
 
-#include <stdlib.h>
 #include <structmember.h>
 
 #define BATCH_BYTES (256 * 1024) /* of packets, more or less: what a processor's cache holds */
 #define LONGEST	    262144	 /* of a packet, where the handle does not say; libpcap's limit */
-#define N_KEPT	    4		 /* Blocks' memory that waits to be used again */
 
 struct block {
-	PyObject_HEAD uint8_t *memory; /* records, then packets */
-	size_t capacity;
-	Py_ssize_t n_records, data_at, data_len;
+	PyObject_HEAD Py_ssize_t n_records;
+	struct memory *headers, *data;
 };
 
-/* Memory of Blocks that have gone. With the interpreter's lock. */
-static struct {
-	uint8_t *memory;
-	size_t capacity;
-} kept[N_KEPT];
-
-static uint8_t *take_memory(size_t capacity)
-{
-	uint8_t *memory;
-
-	for (int i = 0; i < N_KEPT; i++)
-		if (kept[i].memory && kept[i].capacity == capacity) {
-			memory = kept[i].memory;
-			kept[i].memory = NULL;
-			return memory;
-		}
-	return malloc(capacity);
-}
-
-static void keep_memory(uint8_t *memory, size_t capacity)
-{
-	for (int i = 0; i < N_KEPT; i++)
-		if (!kept[i].memory) {
-			kept[i].memory = memory;
-			kept[i].capacity = capacity;
-			return;
-		}
-	free(kept[0].memory); /* the next reader's capacity may be another */
-	kept[0].memory = memory;
-	kept[0].capacity = capacity;
-}
-
-static struct block *new_block(size_t capacity)
+static struct block *new_block(size_t max_records, size_t max_data)
 {
 	struct block *b = PyObject_New(struct block, block_type);
 
 	if (!b)
 		return NULL;
-	b->n_records = b->data_at = b->data_len = 0;
-	b->capacity = capacity;
-	b->memory = take_memory(capacity);
-	if (b->memory)
+	b->n_records = 0;
+	b->data = NULL;
+	b->headers = memory_new(max_records * sizeof(struct pcap_accel_record));
+	b->data = b->headers ? memory_new(max_data) : NULL;
+	if (b->data)
 		return b;
 	Py_DECREF((PyObject *)b);
-	PyErr_NoMemory();
 	return NULL;
 }
 
@@ -74,51 +35,72 @@ static void dealloc(PyObject *self)
 	struct block *b = (struct block *)self;
 	PyTypeObject *type = Py_TYPE(self);
 
-	if (b->memory)
-		keep_memory(b->memory, b->capacity);
+	Py_XDECREF((PyObject *)b->headers);
+	Py_XDECREF((PyObject *)b->data);
 	PyObject_Free(self);
 	Py_DECREF(type);
 }
 
-static int get_buffer(PyObject *self, Py_buffer *view, int flags)
-{
-	struct block *b = (struct block *)self;
-
-	return PyBuffer_FillInfo(view, self, b->memory, b->data_at + b->data_len, 1, flags);
-}
-
 /* ---- reading ---- */
 
-static int fill(struct source *s, struct block *b, uint64_t max_records)
+typedef int fill_fn(struct source *s, struct block *b);
+
+static void filled(struct block *b, uint64_t n_records, uint64_t data_len)
+{
+	b->n_records = (Py_ssize_t)n_records;
+	b->headers->len = b->n_records * (Py_ssize_t)sizeof(struct pcap_accel_record);
+	b->data->len = (Py_ssize_t)data_len;
+}
+
+static int copy_packets(struct source *s, struct block *b)
 {
 	struct pcap_accel_batch batch = {
 		.size = sizeof(batch),
-		.records = (struct pcap_accel_record *)b->memory,
-		.max_records = max_records,
-		.data = b->memory + max_records * sizeof(struct pcap_accel_record),
+		.records = (struct pcap_accel_record *)b->headers->bytes,
+		.max_records = b->headers->capacity / sizeof(struct pcap_accel_record),
+		.data = b->data->bytes,
+		.max_data = b->data->capacity,
 	};
 	struct reading r = {.source = s};
 	int status;
 
-	batch.max_data = b->capacity - (size_t)(batch.data - b->memory);
 	source_enter(s, &r);
 	status = calls.pcap_accel_read_batch(s->pcap, &batch);
 	source_leave(s, &r, status);
-	b->data_at = batch.data - b->memory;
-	b->data_len = (Py_ssize_t)batch.data_len;
-	b->n_records = (Py_ssize_t)batch.n_records;
+	filled(b, batch.n_records, batch.data_len);
+	return status;
+}
+
+static int borrow_packets(struct source *s, struct block *b)
+{
+	struct pcap_accel_borrowed batch = {
+		.size = sizeof(batch),
+		.records = (struct pcap_accel_record *)b->headers->bytes,
+		.max_records = b->headers->capacity / sizeof(struct pcap_accel_record),
+		.memory = b->data->bytes,
+		.memory_len = b->data->capacity,
+	};
+	struct reading r = {.source = s};
+	int status;
+
+	source_enter(s, &r);
+	status = calls.pcap_accel_borrow_batch(s->pcap, &batch);
+	source_leave(s, &r, status);
+	filled(b, batch.n_records, batch.data_len);
+	if (batch.loan)
+		memory_lend(b->data, &batch);
 	return status;
 }
 
 /* 1: the Block has packets; 0: none came; -1 with an exception. */
-static int fill_or_wait(struct source *s, struct block *b, uint64_t max_records, int timeout_ms)
+static int fill_or_wait(struct source *s, struct block *b, fill_fn *fill, int timeout_ms)
 {
 	int64_t deadline = source_deadline(timeout_ms);
 	int status = s->failed_late;
 
 	s->failed_late = 0;
 	while (!status && !source_is_over(s)) {
-		status = fill(s, b, max_records);
+		status = fill(s, b);
 		if (b->n_records > 0) {
 			/* What comes behind packets is the next call's. */
 			s->failed_late = status < 0 && status != READ_BREAK ? status : 0;
@@ -140,35 +122,41 @@ static int fill_or_wait(struct source *s, struct block *b, uint64_t max_records,
 	return status ? -1 : 0;
 }
 
-static size_t capacity_for(struct source *s, uint64_t max_records)
-{
-	int snapshot = calls.pcap_snapshot(s->pcap);
-
-	return max_records * sizeof(struct pcap_accel_record) + BATCH_BYTES +
-	       (size_t)(snapshot > LONGEST ? snapshot : LONGEST);
-}
-
-/* read(max_records, timeout_ms) -> Block, or None. timeout_ms < 0: for ever; 0: not at all. */
-PyObject *source_read(PyObject *self, PyObject *args)
+static PyObject *read_block(PyObject *self, PyObject *args, fill_fn *fill)
 {
 	struct source *s = (struct source *)self;
+	int max_records, timeout_ms, snapshot, r;
 	struct block *b;
-	int max_records, timeout_ms, r;
 
-	if (!PyArg_ParseTuple(args, "ii:read", &max_records, &timeout_ms))
+	if (!PyArg_ParseTuple(args, "ii", &max_records, &timeout_ms))
 		return NULL;
 	if (max_records < 1)
 		return PyErr_Format(PyExc_ValueError, "max_packets: %d is less than 1",
 				    max_records);
 	if (source_begin(s) < 0)
 		return NULL;
-	b = new_block(capacity_for(s, (uint64_t)max_records));
-	r = b ? fill_or_wait(s, b, (uint64_t)max_records, timeout_ms) : -1;
+	snapshot = calls.pcap_snapshot(s->pcap);
+	b = new_block((size_t)max_records,
+		      BATCH_BYTES + (size_t)(snapshot > LONGEST ? snapshot : LONGEST));
+	r = b ? fill_or_wait(s, b, fill, timeout_ms) : -1;
 	source_end(s);
 	if (r > 0)
 		return (PyObject *)b;
 	Py_XDECREF((PyObject *)b);
 	return r < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* read(max_records, timeout_ms) -> Block, or None. timeout_ms < 0: for ever; 0: not at all. The
+ * packets lie one behind the other. */
+PyObject *source_read(PyObject *self, PyObject *args)
+{
+	return read_block(self, args, copy_packets);
+}
+
+/* The same, where it can be in the ring's own memory: the packets lie at their offsets. */
+PyObject *source_borrow(PyObject *self, PyObject *args)
+{
+	return read_block(self, args, borrow_packets);
 }
 
 /* ---- what is made of a Block ---- */
@@ -213,9 +201,9 @@ PyObject *block_tolist(PyObject *module, PyObject *args)
 	list = b ? PyList_New(b->n_records) : NULL;
 	if (!list)
 		return NULL;
-	records = (const struct pcap_accel_record *)b->memory;
+	records = (const struct pcap_accel_record *)b->headers->bytes;
 	for (Py_ssize_t i = 0; i < b->n_records; i++) {
-		pair = stamped(&records[i], b->memory + b->data_at);
+		pair = stamped(&records[i], b->data->bytes);
 		if (!pair || PyList_SetItem(list, i, pair) < 0) {
 			Py_DECREF(list);
 			return NULL;
@@ -238,7 +226,7 @@ PyObject *block_meta(PyObject *module, PyObject *args)
 	if (!bytes)
 		return NULL;
 	out = (uint32_t *)PyBytes_AsString(bytes);
-	r = (const struct pcap_accel_record *)b->memory;
+	r = (const struct pcap_accel_record *)b->headers->bytes;
 	for (Py_ssize_t i = 0; i < b->n_records; i++, r++, out += 4) {
 		out[0] = (uint32_t)(r->ts_ns / 1000000000u);
 		out[1] = (uint32_t)(r->ts_ns % 1000000000u / 1000);
@@ -250,15 +238,14 @@ PyObject *block_meta(PyObject *module, PyObject *args)
 
 static PyMemberDef members[] = {
 	{"n_records", T_PYSSIZET, offsetof(struct block, n_records), READONLY, NULL},
-	{"data_at", T_PYSSIZET, offsetof(struct block, data_at), READONLY, NULL},
-	{"data_len", T_PYSSIZET, offsetof(struct block, data_len), READONLY, NULL},
+	{"headers", T_OBJECT_EX, offsetof(struct block, headers), READONLY, NULL},
+	{"data", T_OBJECT_EX, offsetof(struct block, data), READONLY, NULL},
 	{0},
 };
 
 static PyType_Slot slots[] = {
 	{Py_tp_dealloc, dealloc},
 	{Py_tp_members, members},
-	{Py_bf_getbuffer, get_buffer},
 	{0},
 };
 

@@ -9,7 +9,7 @@
 
 struct calls calls;
 PyObject *pcap_error, *in_use_error;
-PyTypeObject *pkthdr_type, *block_type, *classifier_type;
+PyTypeObject *pkthdr_type, *memory_type, *block_type, *classifier_type;
 
 static const struct {
 	const char *name;
@@ -28,6 +28,9 @@ static const struct {
 	CALL(pcap_get_required_select_timeout),
 	CALL(pcap_snapshot),
 	CALL(pcap_accel_read_batch),
+	CALL(pcap_accel_borrow_batch),
+	CALL(pcap_accel_give_back_batch),
+	CALL(pcap_accel_keep_batch),
 #undef CALL
 };
 #define N_CALLS (sizeof(call_table) / sizeof(call_table[0]))
@@ -79,6 +82,7 @@ static PyMethodDef methods[] = {
 	{"names", names, METH_NOARGS, NULL},
 	{"block_tolist", block_tolist, METH_VARARGS, NULL},
 	{"block_meta", block_meta, METH_VARARGS, NULL},
+	{"keep_lent", keep_lent, METH_NOARGS, NULL},
 	{0},
 };
 
@@ -110,10 +114,11 @@ PyMODINIT_FUNC PyInit__speedups(void)
 	if (!module)
 		return NULL;
 	pkthdr_type = add_type(module, "Pkthdr", &pkthdr_spec);
+	memory_type = add_type(module, "Memory", &memory_spec);
 	block_type = add_type(module, "Block", &block_spec);
 	classifier_type = add_type(module, "Classifier", &classifier_spec);
 	source_type = add_type(module, "Source", &source_spec);
-	if (pkthdr_type && block_type && classifier_type && source_type) {
+	if (pkthdr_type && memory_type && block_type && classifier_type && source_type) {
 		Py_DECREF(source_type); /* the module has it */
 		return module;
 	}

@@ -386,6 +386,7 @@ static PyMethodDef methods[] = {
 	{"dispatch", source_dispatch, METH_VARARGS,
 	 "dispatch(cnt, callback) -> packets: as loop(), until the timeout"},
 	{"read", source_read, METH_VARARGS, NULL},
+	{"borrow", source_borrow, METH_VARARGS, NULL},
 	{"filter_to", source_filter_to, METH_VARARGS, NULL},
 	{"filter_into", source_filter_into, METH_VARARGS, NULL},
 	{0},

@@ -43,10 +43,13 @@ struct calls {
 	const struct timeval *(*pcap_get_required_select_timeout)(struct pcap *);
 	int (*pcap_snapshot)(struct pcap *);
 	int (*pcap_accel_read_batch)(struct pcap *, struct pcap_accel_batch *);
+	int (*pcap_accel_borrow_batch)(struct pcap *, struct pcap_accel_borrowed *);
+	void (*pcap_accel_give_back_batch)(struct pcap_accel_loan *);
+	int (*pcap_accel_keep_batch)(struct pcap_accel_loan *);
 };
 extern struct calls calls;
 extern PyObject *pcap_error, *in_use_error; /* exception classes, of bind() too */
-extern PyTypeObject *pkthdr_type, *block_type, *classifier_type;
+extern PyTypeObject *pkthdr_type, *memory_type, *block_type, *classifier_type;
 
 enum { READ_ERROR = -1, READ_BREAK = -2, READ_NOT_ACTIVATED = -3 }; /* of the library's reads */
 
@@ -112,18 +115,33 @@ void source_unlock(struct source *s, struct reading *r);
 
 PyObject *pkthdr_new(const struct pcap_pkthdr *h);
 
+/* Bytes that can be looked at for as long as the object lives. */
+struct memory {
+	PyObject_HEAD uint8_t *bytes;
+	Py_ssize_t len;		       /* of them to be seen */
+	size_t capacity;	       /* unless it is lent */
+	struct pcap_accel_loan *loan;  /* NULL: the bytes are our own */
+	struct memory *next, **before; /* of the lent ones */
+};
+
+struct memory *memory_new(size_t capacity); /* NULL with an exception; its bytes are arbitrary */
+/* In place of its own bytes it has the batch's, which has a loan. */
+void memory_lend(struct memory *m, const struct pcap_accel_borrowed *batch);
+
 /* Methods of Source, defined in the file of their kind. */
 PyObject *source_next(PyObject *self, PyObject *unused);
 PyObject *source_loop(PyObject *self, PyObject *args);
 PyObject *source_dispatch(PyObject *self, PyObject *args);
 PyObject *source_read(PyObject *self, PyObject *args);
+PyObject *source_borrow(PyObject *self, PyObject *args);
 PyObject *source_filter_to(PyObject *self, PyObject *args);
 PyObject *source_filter_into(PyObject *self, PyObject *args);
 
 /* Functions of the module. */
 PyObject *block_tolist(PyObject *module, PyObject *args);
 PyObject *block_meta(PyObject *module, PyObject *args);
+PyObject *keep_lent(PyObject *module, PyObject *unused);
 
-extern PyType_Spec pkthdr_spec, source_spec, block_spec, classifier_spec;
+extern PyType_Spec pkthdr_spec, source_spec, memory_spec, block_spec, classifier_spec;
 
 #endif

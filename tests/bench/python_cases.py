@@ -30,10 +30,12 @@ class Traffic:
     unit: str
     is_rate: bool  # more is better
     rounds: int | None = None  # None: as many as are asked for
+    packet_len: int = 60  # bytes
 
 
 FILE = Traffic("file", "Mpps of CPU time", is_rate=True)
 LIVE = Traffic("live", "ns CPU/packet", is_rate=False)
+LONG = Traffic("live-1500", "ns CPU/packet", is_rate=False, packet_len=1500)
 BUSY = Traffic("busy", "Mpps", is_rate=True, rounds=10)
 
 
@@ -126,6 +128,9 @@ CASES: tuple[PythonCase, ...] = (
     _ours("ours.next", "next", LIVE, "pcapy-ng.next"),
     _peer("pypcap.iterate", "for ts, data in pcap", LIVE, "live.pcapy-ng.next"),
     _scapy("scapy.sniff", "sniff(store=False)", LIVE, 1_000, "pcapy-ng.next"),
+    _peer("pcapy-ng.batch", "next_batch(4096), 1500 B", LONG),
+    _ours("ours.batches", "batches(4096), 1500 B", LONG, "pcapy-ng.batch", 0.5),
+    _ours("ours.next_batch", "next_batch(4096), 1500 B", LONG, "pcapy-ng.batch"),
     _busy("pcapy-ng.loop", "pcapy-ng"),
     _busy("ours.loop", OURS, 1.0),
     _busy("cypcap.loop", "cypcap"),

@@ -17,12 +17,12 @@ from typing import Any
 
 from lab import Child, Lab, LabError
 from measure import WARM_S, filled
-from python_cases import BUSY, FILE, LIVE, PLAIN, C, PythonCase
+from python_cases import BUSY, FILE, LIVE, LONG, PLAIN, C, PythonCase
 from python_env import PythonEnv
 
 READER = str(Path(__file__).with_name("python_reader.py"))
 FILE_PACKETS, LIVE_PACKETS = 1_000_000, 300_000
-PACKET_LEN = 60
+PACKET_LEN = FILE.packet_len
 PATIENCE_S = 60.0
 NS_PER_PACKET = 10_000  # between two of the savefile's
 
@@ -107,7 +107,7 @@ def _live(bench: PythonBench, case: PythonCase) -> float:
     device = f"{bench.engine}:eth0" if case.how.startswith("ours.") else "eth0"
     sent = filled(count) if case.count is None else 2 * count
     argv = [os.path.join(bench.programs, "sender"), "dev=eth0", f"count={sent}"]
-    argv += [f"size={PACKET_LEN}", f"rate={case.rate}", "batch=16"]
+    argv += [f"size={case.traffic.packet_len}", f"rate={case.rate}", "batch=16"]
     with (
         bench.reader(case, device, count=count, live=1) as child,
         bench.lab.child("tx", argv) as sender,
@@ -132,6 +132,7 @@ def _busy(bench: PythonBench, case: PythonCase) -> float:
 _MEASURE: dict[str, Callable[[PythonBench, PythonCase], float]] = {
     FILE.name: _file,
     LIVE.name: _live,
+    LONG.name: _live,
     BUSY.name: _busy,
 }
 
@@ -173,7 +174,7 @@ def measure(
     for case in cases:
         if case.library in bench.env.missing:
             results.failures[case.name] = bench.env.missing[case.library]
-    for traffic in (FILE, LIVE, BUSY):
+    for traffic in (FILE, LIVE, LONG, BUSY):
         group = [case for case in cases if case.traffic is traffic]
         for number in range(traffic.rounds or rounds) if group else ():
             _round(bench, group, number, results, progress)

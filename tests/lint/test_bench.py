@@ -12,7 +12,7 @@ from csource import REPO
 BENCH = REPO / "tests" / "bench"
 sys.path.insert(0, str(BENCH))
 
-from python_cases import BUSY, CASES, FILE, LIVE, OURS, PEERS, PLAIN, C  # noqa: E402
+from python_cases import BUSY, CASES, FILE, LIVE, LONG, OURS, PEERS, PLAIN, C  # noqa: E402
 from python_measure import write_savefile  # noqa: E402
 from python_reader import HOW  # noqa: E402
 
@@ -51,9 +51,10 @@ def test_goals():
         "file.ours.list": (1.6, "file.pcapy-ng.slices", "ratio"),
         "file.ours.batches": (0.9, "file.pcapy-ng.batch", "ratio"),
         "live.ours.batches": (0.5, "live.pcapy-ng.batch", "ratio"),
+        "live-1500.ours.batches": (0.5, "live-1500.pcapy-ng.batch", "ratio"),
         "busy.ours.loop": (1.0, None, "worst"),
     }
-    assert {BUSY.rounds, FILE.rounds, LIVE.rounds} == {10, None}
+    assert {BUSY.rounds, FILE.rounds, LIVE.rounds, LONG.rounds} == {10, None}
 
 
 READERS = sorted(how for how in HOW if how.startswith(("ours.", "pcapy-ng.")))

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
 import itertools
 import os
+import queue
+import random
+import select
+import socket
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from live_cases import N, send
@@ -24,10 +28,15 @@ import pypcapaccel
 from pypcapaccel import Batch
 from pypcapaccel._lib import ffi_and_lib
 
-CASES: dict[str, Callable[[str], None]] = {}
+try:
+    import numpy
+except ImportError:
+    numpy = None  # type: ignore[assignment]
+
+CASES: dict[str, Callable[..., None]] = {}
 
 
-def case(function: Callable[[str], None]) -> Callable[[str], None]:
+def case(function: Callable[..., None]) -> Callable[..., None]:
     CASES[function.__name__] = function
     return function
 
@@ -85,25 +94,181 @@ def idle(device: str) -> None:
         print(str(error).endswith("the capture is closed"))
 
 
+# ---- what is lent ----
+
+RING = 1 << 20  # bytes: 8 blocks
+LONG = 1500
+PER_BLOCK = 84  # frames of LONG bytes: they fill a block and begin another
+
+
+def frame(i: int) -> bytes:
+    return (
+        b"\xff" * 6 + b"\2" * 6 + b"\x88\xb5" + i.to_bytes(4, "big") * ((LONG - 14) // 4) + b"\0\0"
+    )
+
+
+class Sender:
+    """Frames that can be told from each other in every byte, out of eth0."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        self._sock.bind(("eth0", 0))
+
+    def send(self, n: int) -> None:
+        for _ in range(n):
+            self._sock.send(frame(self.n))
+            self.n += 1
+
+
+def open_lending(device: str) -> Any:
+    """Blocks are handed over when they are full: 10 s do not pass."""
+    return pypcapaccel.open(device, buffer=RING, timeout_ms=10000)
+
+
+def is_as_sent(packet: Any) -> bool:
+    return bool(packet.data == frame(int.from_bytes(packet.data[14:18], "big")))
+
+
+def socket_bytes() -> int:
+    """What is mapped of sockets: rings."""
+    n = 0
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "socket:[" in line:
+            begin, end = line.split()[0].split("-")
+            n += int(end, 16) - int(begin, 16)
+    return n
+
+
 @case
-def kept(device: str) -> None:
-    """Views that are kept while the ring goes round a hundred times stay as they were, also when the capture is
-    closed. A sender outside sends without end."""
-    ring = 512 * 1024
-    capture = pypcapaccel.open(device, buffer=ring, timeout_ms=10)
-    views: list[tuple[bytes, memoryview]] = []
-    n_bytes = 0
-    for batch in capture.batches():
-        n_bytes += len(batch.data)
-        views.append((hashlib.md5(batch.data).digest(), batch.data))
-        if len(views) % 2:
-            views.append((hashlib.md5(batch[-1].data).digest(), batch[-1].data))
-        if n_bytes > 100 * ring:
-            break
+def lent(device: str) -> None:
+    """The ring is shown, not a copy. Who holds the newest block sleeps when he waits. Of a closed capture no mapping is
+    left, and the views stay."""
+    sender = Sender()
+    capture = open_lending(device)
+    before = socket_bytes()
+    sender.send(PER_BLOCK)
+    batch = capture.read(timeout_ms=-1)
+    print(socket_bytes() - before == RING, len(batch.data) > sum(p.caplen for p in batch))
+    print(len(capture.read(timeout_ms=0)), select.select([capture.fileno()], [], [], 0)[0])
+    rest = memoryview(batch.data)
+    first = batch[0]
     capture.close()
-    del batch, capture
+    print(
+        socket_bytes(),
+        all(map(is_as_sent, batch)),
+        repr(batch).endswith(f"{len(batch) * LONG} bytes>"),
+    )
+    del batch, rest
+    print(is_as_sent(first))
+
+
+@case
+def lent_elsewhere(device: str) -> None:
+    """The same of another engine; somebody outside sends without end."""
+    with open_lending(device) as capture:
+        before = socket_bytes()
+        for batch in capture.batches():
+            if socket_bytes() - before >= RING:
+                print(len(batch) > 0)
+                break
+
+
+@case
+def kept(device: str, rounds: str) -> None:
+    """Views that are kept while the ring goes round a hundred times, or so, are as they were sent, of every kind and
+    when the capture is closed. Nothing is lost for it."""
+    rng = random.Random(1)
+    sender = Sender()
+    capture = open_lending(device)
+    held: list[tuple[Any, int]] = []  # a view, and the number of its frame
+    blocks: list[Any] = []
+    seen = 0
+    while sender.n < int(rounds) * 8 * PER_BLOCK:
+        sender.send(PER_BLOCK)
+        while batch := capture.read(timeout_ms=0):
+            seen += len(batch)
+            packet = rng.choice(batch[:])
+            number = int.from_bytes(packet.data[14:18], "big")
+            held.append((packet.data, number))
+            if rng.random() < 0.3:
+                view = numpy.frombuffer(packet.data, "u1") if numpy else packet.data
+                held.append((view, number))
+            if rng.random() < 0.1:
+                blocks.append(batch)
+            if len(held) > 200:  # others are held for a while only
+                held.pop(rng.randrange(len(held)))
+    stats = capture.stats()
+    capture.close()
+    del batch, packet, view
     gc.collect()
-    print(all(hashlib.md5(view).digest() == digest for digest, view in views), len(views) > 50)
+    print(all(bytes(view) == frame(number) for view, number in held), len(held) > 50)
+    print(all(map(is_as_sent, itertools.chain(*blocks))), len(blocks) > 2)
+    print(stats.dropped, stats.delivered == seen, seen > sender.n - 2 * PER_BLOCK, socket_bytes())
+
+
+@case
+def tagged(device: str) -> None:
+    """A tag that the kernel took out is back in, where it was. Somebody outside sends without end."""
+    with open_lending(device) as capture:
+        before = socket_bytes()
+        seen = [next(capture.batches()) for _ in range(20)]
+        print(socket_bytes() > before)
+    print({(bytes(p.data[12:18]).hex(), p.caplen) for p in itertools.chain(*seen)})
+
+
+@case
+def forked(device: str) -> None:
+    """A child sees what was held when it was made, whatever its parent does then; closing its capture is nothing to
+    the parent's."""
+    sender = Sender()
+    capture = open_lending(device)
+    sender.send(3 * PER_BLOCK)
+    held = [capture.read(timeout_ms=-1), capture.read(timeout_ms=-1)]
+    read_fd, write_fd = os.pipe()
+    child = os.fork()
+    if child == 0:
+        capture.close()
+        os.read(read_fd, 1)
+        os._exit(0 if all(map(is_as_sent, itertools.chain(*held))) and socket_bytes() == 0 else 1)
+    for _ in range(20):
+        sender.send(PER_BLOCK)
+        held.append(capture.read(timeout_ms=-1))
+        del held[2:-1]
+    os.write(write_fd, b"x")
+    print(os.waitpid(child, 0)[1], all(map(is_as_sent, itertools.chain(*held))))
+    print(capture.stats().dropped)
+
+
+@case
+def shared(device: str) -> None:
+    """Views are looked at and dropped by other threads, while one reads and when the capture is closed."""
+    sender = Sender()
+    capture = open_lending(device)
+    batches: queue.Queue[Any] = queue.Queue()
+    wrong: list[Any] = []
+
+    def look() -> None:
+        held = []
+        while (batch := batches.get()) is not None:
+            held.append(batch)
+            if len(held) > 5:
+                wrong.extend(p for p in held.pop(0) if not is_as_sent(p))
+        wrong.extend(p for p in itertools.chain(*held) if not is_as_sent(p))
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(40):
+        sender.send(PER_BLOCK)
+        batches.put(capture.read(timeout_ms=-1))
+    dropped = capture.stats().dropped
+    capture.close()
+    for _ in threads:
+        batches.put(None)
+    for thread in threads:
+        thread.join()
+    print(len(wrong), dropped)
 
 
 @case

@@ -242,10 +242,33 @@ def test_group(lab: Any, speedups: str) -> None:
     assert out.split() == ["True", "True"]
 
 
-def test_views_outlive_the_ring(lab: Any, speedups: str) -> None:
-    """A hundred rounds of the ring, and every view is as it was."""
+LENT = {
+    "lent": "True True 0 [] 0 True True True",
+    "kept": "True True True True 0 True True 0",
+    "forked": "0 True 0",
+    "shared": "0 0",
+}
+
+
+@pytest.mark.parametrize("case", LENT)
+def test_lent(lab: Any, speedups: str, case: str) -> None:
+    argv = [sys.executable, HERE / "capture_cases.py", case, "afpacket:eth0"]
+    if case == "kept":
+        argv.append("100" if speedups == "1" else "10")
+    out = lab.run(argv, env={"PCAP_ACCEL_SPEEDUPS": speedups}).stdout
+    assert out.split() == LENT[case].split()
+
+
+def test_lent_by_pfq(lab: Any, speedups: str) -> None:
     sender = lab.sending("peer0", "-s", 1500)
-    argv = [sys.executable, HERE / "capture_cases.py", "kept", "afpacket:eth0"]
+    argv = [sys.executable, HERE / "capture_cases.py", "lent_elsewhere", "pfq:eth0"]
     out = lab.run(argv, env={"PCAP_ACCEL_SPEEDUPS": speedups}).stdout
     lab.end(sender)
-    assert out.split() == ["True", "True"]
+    assert out.split() == ["True"]
+
+
+def test_lent_with_tags(lab: Any) -> None:
+    sender = lab.sending("peer0", "-s", 1500, "-v", "0x8100:100")
+    out = lab.run([sys.executable, HERE / "capture_cases.py", "tagged", "afpacket:eth0"]).stdout
+    lab.end(sender)
+    assert out.splitlines() == ["True", "{('810000640800', 1500)}"]
