@@ -87,8 +87,7 @@ def _fetch(folder):
 
 def _root():
     """The folder with the unpacked packages, or skip with the reason."""
-    for command in ("apt-get", "apt-cache", "dpkg-deb"):
-        netlab.needs(command)
+    netlab.needs("apt-get", "apt-cache", "dpkg-deb", "ethtool")
     if not KEYRING.exists():
         pytest.skip(f"{KEYRING} is not there: QEMU is fetched from Debian")
     if not (CACHE / "root").exists():
@@ -158,6 +157,7 @@ def _archive(files):
 
 def _initramfs(root, build, script, modules):
     tools = [build.tool(name) for name in ("capture_check", "send_packets")]
+    tools.append(shutil.which("ethtool"))
     files = {f"modules/{i:02}-{n}": d for i, (n, d) in enumerate(_modules(root, modules).items())}
     for path in (*tools, build.library):
         files[f"bin/{Path(path).name}"] = Path(path).read_bytes()

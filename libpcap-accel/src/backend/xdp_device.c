@@ -7,6 +7,7 @@
 
 #include "backend/request.h"
 #include "base/err.h"
+#include "kern/link_tags.h"
 
 #include <errno.h>
 #include <string.h>
@@ -176,7 +177,8 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 	int r = -EOPNOTSUPP;
 
 	d->attach = ACCEL_ATTACH_NATIVE;
-	d->asks_vlan = x->opt.try_native && x->kfunc_ids[ACCEL_KFUNC_VLAN_TAG];
+	d->asks_vlan = x->opt.try_native && x->kfunc_ids[ACCEL_KFUNC_VLAN_TAG] &&
+		       accel_link_tells_tags(d->link.ifindex);
 	if (d->asks_vlan && (r = try_attach(x, d, err)) == 0)
 		return 0;
 	d->asks_vlan = false;
@@ -184,6 +186,19 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 		return 0;
 	d->attach = ACCEL_ATTACH_GENERIC;
 	return x->opt.try_generic && r != -EBUSY ? try_attach(x, d, err) : r;
+}
+
+/* A tag that is beside the packet, and that nobody tells, is not seen. */
+static void warn_of_tags(const struct xdp *x, const struct xdp_device *d)
+{
+	if (x->rq.log && !d->asks_vlan && accel_link_takes_tags(x->side.fd, d->link.name))
+		x->rq.log(ACCEL_LOG_WARNING,
+			  "%s: '%s' takes VLAN tags off and %s, so they are not seen (ethtool -K "
+			  "%s rxvlan off)",
+			  x->rq.name, d->link.name,
+			  d->attach == ACCEL_ATTACH_GENERIC ? "is attached generically"
+							    : "its driver does not tell them",
+			  d->link.name);
 }
 
 int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err)
@@ -229,6 +244,7 @@ int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
 	/* Before the sockets: a driver may rebuild its queues for a program. */
 	if ((r = attach(x, d, err)) < 0 || (!x->opt.taps && (r = open_sockets(x, d, err)) < 0))
 		return r;
+	warn_of_tags(x, d);
 	if (!x->rq.promisc)
 		return 0;
 	r = accel_psock_set_promisc(&x->side, d->link.ifindex);
