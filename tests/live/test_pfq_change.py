@@ -147,7 +147,20 @@ PAIRS = [
 ]
 
 
-def change(lab, log, old, new, options):
+def by_a_member(lab, new, env):
+    """One that joins, and brings it."""
+    return [member(lab, computation=new, **env)]
+
+
+def from_outside(lab, new, _):
+    """A process that is no member sets it."""
+    change = ["set", "42", f"computation={new}"]
+    said = lab.run([lab.build.tool("pfq_groups"), *change], env=lab.accel_env()).stdout
+    assert said == '{"rc": 0}\n'
+    return []
+
+
+def change(lab, log, old, new, options, bring):
     """One change under traffic: (packets sent by kind, who saw what), or None if a member was late: on a
     busy machine that may be."""
     log.write_text("")
@@ -157,14 +170,30 @@ def change(lab, log, old, new, options):
     captures += [member(lab, "pfq", *slow, **env) for _ in range(MEMBERS - 1)]
     settled(lab, old, MEMBERS)
     senders = start_traffic(lab)
-    captures.append(member(lab, computation=new, **env))
-    settled(lab, new, MEMBERS + 1)
+    captures += bring(lab, new, env)
+    settled(lab, new, len(captures))
     sent = end_traffic(lab, senders)
     results = netlab.stop(*captures)
     if any(result["drop"] for result in results) or " late " in log.read_text():
         return None
     assert not any(result["twice"] for result in results)
     return sent, [result.seen for result in results]
+
+
+def check_change(lab, log, verdicts, old, new, options=(), bring=by_a_member):
+    """Up to one packet each is where the interpreter of the old computation names, among the members that
+    there were; from the next one on where that of the new one does, among them and the one that brought
+    it. None lost, none doubled."""
+    tries = (change(lab, log, old, new, options, bring) for _ in range(TRIES))
+    sent, seen = next((one for one in tries if one), (None, None))
+    assert sent, f"in {TRIES} tries a member was always too slow"
+    homes = {kind: homes_of(seen, numbers) for kind, numbers in sent.items()}
+    # Who was quicker is first in the new computation's kernel groups.
+    found = min(
+        sum(astray(homes[kind], verdicts[old][kind], verdicts[new][kind], order) for kind in homes)
+        for order in itertools.permutations(range(len(seen)))
+    )
+    assert found == 0, f"{found} of {sum(map(len, sent.values()))} packets astray"
 
 
 # Each kind once as the old and once as the new one; without privileges, too.
@@ -194,19 +223,12 @@ CASES = [(*pair, options) for options in ([], DROPPED) for pair in PAIRS]
     ],
 )
 def test_change(lab, log, verdicts, old, new, options):
-    """Up to one packet each is where the interpreter of the old computation names, among the members that
-    there were; from the next one on where that of the new one does, among them and the one that brought
-    it. None lost, none doubled."""
-    tries = (change(lab, log, old, new, options) for _ in range(TRIES))
-    sent, seen = next((one for one in tries if one), (None, None))
-    assert sent, f"in {TRIES} tries a member was always too slow"
-    homes = {kind: homes_of(seen, numbers) for kind, numbers in sent.items()}
-    # Who was quicker is first in the new computation's kernel groups.
-    found = min(
-        sum(astray(homes[kind], verdicts[old][kind], verdicts[new][kind], order) for kind in homes)
-        for order in itertools.permutations(range(MEMBERS + 1))
-    )
-    assert found == 0, f"{found} of {sum(map(len, sent.values()))} packets astray"
+    check_change(lab, log, verdicts, old, new, options)
+
+
+def test_change_from_outside(lab, log, verdicts):
+    """The first member that sees it names the moment."""
+    check_change(lab, log, verdicts, STEER, MIXED, bring=from_outside)
 
 
 def test_no_last_change(lab, full):
