@@ -60,6 +60,32 @@ def test_environment_names_the_library(tmp_path: Path) -> None:
     assert "/no/such.so: no such file" in done.stderr
 
 
+def test_all_that_was_tried_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library is nowhere: the package's folder, the installation's, the system's."""
+    beside = str(Path(_decl.__file__).with_name("_lib") / "libpcap-accel.so")
+    monkeypatch.setattr("os.path.isfile", lambda _: False)
+    with pytest.raises(LibraryError) as error:
+        lib_path()
+    text = str(error.value)
+    assert text.startswith("libpcap-accel.so: not found ('pip install .' builds it, PCAP_ACCEL_LIB")
+    tried = text.partition("tried: ")[2].split(", ")
+    assert tried[0] == beside
+    assert {f"/usr{local}/lib/libpcap-accel/libpcap-accel.so" for local in ("", "/local")} <= {
+        *tried
+    }
+    assert len(tried) == len(set(tried))
+
+
+def test_extension_module_is_built() -> None:
+    """tests/run.sh has Python.h, of Debian's Python or of another: what the tests skip without the module is
+    not skipped there."""
+    if sys.version_info < (3, 11):
+        pytest.skip("the module is for Python 3.11 and later")
+    from pypcapaccel import _backend
+
+    assert _backend.FAST
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [
