@@ -18,14 +18,16 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 from . import _handle
+from ._arguments import c_int, c_str
 from ._backend import Classifier, Pkthdr, Source, block_meta
+from ._dumper import Dumper, new_dumper
 from ._lib import ffi_and_lib
+from ._program import BPFProgram, compile
 from .errors import BPFError, PcapError
 
 __all__ = [
@@ -44,24 +46,6 @@ _SOL_PACKET, _PACKET_FANOUT = 263, 18
 _DPI_PORTS = (80, 8080, 3128, 8000, 8118, 1080)
 _TLS_PORTS = (443,)
 _PIECE = 4096  # packets of a next_batch() that are read at once
-
-
-def _c_int(value: Any) -> int:
-    """An argument as C's int, with C's errors."""
-    number = value.__index__() if hasattr(value, "__index__") else None
-    if number is None:
-        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
-    if not -(2**31) <= number < 2**31:
-        raise OverflowError("Python int too large to convert to C int")
-    return int(number)
-
-
-def _c_str(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"argument must be str, not {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError("embedded null character")
-    return value
 
 
 def _dotted(address: int) -> str:
@@ -84,7 +68,7 @@ class Reader(Source):
     def next_batch(self, max_n: int, /) -> tuple[bytes, bytes]:
         """Up to max_n packets (256 if that is not positive): (their bytes in a row, 16 bytes for each:
         sec, usec, offset and caplen as 32-bit numbers of this machine). Twice b'' at the end or timeout."""
-        left = _c_int(max_n)
+        left = c_int(max_n)
         left = left if left > 0 else 256
         timeout_ms = 0 if self.nonblock else self.timeout_ms if self.timeout_ms > 0 else -1
         data: list[memoryview] = []
@@ -123,7 +107,7 @@ class Reader(Source):
         )
         if not callable(cb):
             raise TypeError(f"callback: {cb!r} is not callable")
-        self.filter_to(_c_int(cnt), cb, classifier, _c_int(admit_mask))
+        self.filter_to(c_int(cnt), cb, classifier, c_int(admit_mask))
         return self.filtered_stats()
 
     def loop_to_buffer(
@@ -144,9 +128,7 @@ class Reader(Source):
         classifier = _classifier(
             addr_set, flow_cutoff, dpi_ports, tls_ports, dns_port, l2_offset, profile
         )
-        n_overflow, used = self.filter_into(
-            _c_int(cnt), writable_buf, classifier, _c_int(admit_mask)
-        )
+        n_overflow, used = self.filter_into(c_int(cnt), writable_buf, classifier, c_int(admit_mask))
         written, dropped, *classes = self.filtered_stats()
         return written, dropped, n_overflow, used, *classes
 
@@ -158,7 +140,7 @@ class Reader(Source):
 
     def setfilter(self, bpf: str, /) -> None:
         """Only packets that pass from now on. Raises PcapError with libpcap's text."""
-        text = _c_str(bpf)
+        text = c_str(bpf)
         with _handle.held(self) as (_, lib, pcap):
             program = _handle.compile_filter(pcap, text, 1, self._mask)
             if lib.pcap_setfilter(pcap, program) < 0:
@@ -199,7 +181,7 @@ class Reader(Source):
 
     def setnonblock(self, state: int, /) -> None:
         """1: reads do not wait."""
-        wanted = _c_int(state) != 0
+        wanted = c_int(state) != 0
         with _handle.held(self) as (_, lib, pcap):
             errbuf = _handle.new_errbuf()
             if self.fd < 0 and lib.pcap_setnonblock(pcap, wanted, errbuf) < 0:
@@ -217,14 +199,14 @@ class Reader(Source):
 
     def setdirection(self, direction: int, /) -> None:
         """PCAP_D_*."""
-        wanted = _c_int(direction) & 0xFFFFFFFF  # an enumeration of C
+        wanted = c_int(direction) & 0xFFFFFFFF  # an enumeration of C
         with _handle.held(self) as (_, lib, pcap):
             if lib.pcap_setdirection(pcap, wanted) < 0:
                 raise PcapError("Failed setting direction")
 
     def set_fanout(self, group_id: int, fanout_type: int = PACKET_FANOUT_HASH) -> None:
         """Join a fanout group of the kernel. On our own devices rather '?fanout=hash,group=7'."""
-        word = (_c_int(group_id) & 0xFFFF) | (_c_int(fanout_type) << 16 & 0xFFFFFFFF)
+        word = (c_int(group_id) & 0xFFFF) | (c_int(fanout_type) << 16 & 0xFFFFFFFF)
         with _handle.held(self) as (_, lib, pcap):
             fd = lib.pcap_fileno(pcap)
             if fd < 0 or self.fd < 0:
@@ -246,17 +228,17 @@ class Reader(Source):
 
     def dump_open(self, filename: str, /) -> Dumper:
         """Write a savefile of this link type. The Dumper may outlive the Reader."""
-        path = _c_str(filename)
+        path = c_str(filename)
         with _handle.held(self) as (_, lib, pcap):
             dumper = lib.pcap_dump_open(pcap, path.encode())
             if not dumper:
                 raise PcapError(_handle.text_of(lib.pcap_geterr(pcap)))
-        return _new_dumper(dumper)
+        return new_dumper(dumper)
 
     # ---- before activation; these give libpcap's code and never raise PcapError ----
 
     def _set(self, name: str, value: int) -> int:
-        number = _c_int(value)
+        number = c_int(value)
         with _handle.held(self) as (_, lib, pcap):
             return int(getattr(lib, name)(pcap, number))
 
@@ -323,7 +305,7 @@ def _refilter(reader: Reader, text: str, linktype: int, snaplen: int) -> None:
 
 
 def _ports(ports: Sequence[int] | None, default: tuple[int, ...]) -> tuple[int, ...]:
-    return default if ports is None else tuple(_c_int(port) & 0xFFFF for port in ports)
+    return default if ports is None else tuple(c_int(port) & 0xFFFF for port in ports)
 
 
 def _classifier(
@@ -337,125 +319,26 @@ def _classifier(
 ) -> Classifier:
     if not isinstance(addr_set, bytes):
         raise TypeError(f"a bytes-like object is required, not '{type(addr_set).__name__}'")
-    if not 0 <= _c_int(l2_offset) <= 64:
+    if not 0 <= c_int(l2_offset) <= 64:
         raise ValueError("l2_offset out of range [0,64]")
-    if _c_int(profile) not in (0, 1):
+    if c_int(profile) not in (0, 1):
         raise ValueError("profile must be 0 (generic) or 1 (security)")
     return Classifier(
         profile == 1,
         l2_offset,
-        _c_int(dns_port) & 0xFFFF,
+        c_int(dns_port) & 0xFFFF,
         _ports(dpi_ports, _DPI_PORTS),
         _ports(tls_ports, _TLS_PORTS),
         addr_set,
-        _c_int(flow_cutoff),
+        c_int(flow_cutoff),
     )
-
-
-class Dumper:
-    """A savefile that is written. Closed when it goes."""
-
-    __slots__ = ("__weakref__", "_close", "_dumper")
-    _dumper: Any
-    _close: Any
-
-    def __init__(self) -> None:
-        raise TypeError("cannot create 'Dumper' instances")
-
-    def dump(self, header: Pkthdr, data: bytes, /) -> None:
-        """Append a packet. Raises ValueError when there are fewer bytes than the header says."""
-        if not self._close.alive:
-            raise PcapError("Dumper is already closed.")
-        if not isinstance(header, Pkthdr):
-            raise PcapError("Not a pkthdr object")
-        if not isinstance(data, bytes):
-            raise TypeError(f"a bytes-like object is required, not '{type(data).__name__}'")
-        if len(data) < header.getcaplen():
-            raise ValueError(
-                f"dump: {len(data)} bytes (the header says {header.getcaplen()} were captured)"
-            )
-        ffi, lib = ffi_and_lib()
-        raw = ffi.new("struct pcap_pkthdr *")
-        raw.ts.tv_sec, raw.ts.tv_usec = header.getts()
-        raw.caplen, raw.len = header.getcaplen(), header.getlen()
-        lib.pcap_dump(ffi.cast("unsigned char *", self._dumper), raw, data)
-
-    def close(self) -> None:
-        """Write what is left. A second time does nothing."""
-        self._close()
-
-
-def _new_dumper(pointer: Any) -> Dumper:
-    _, lib = ffi_and_lib()
-    dumper = Dumper.__new__(Dumper)
-    dumper._dumper = pointer
-    dumper._close = weakref.finalize(dumper, lib.pcap_dump_close, pointer)
-    return dumper
-
-
-class BPFProgram:
-    """A compiled filter."""
-
-    __slots__ = ("_program",)
-    _program: Any
-
-    def __init__(self, filter: str, linktype: int = 1, /) -> None:  # noqa: A002 - pcapy's name
-        try:
-            self._program = _compile(_c_int(linktype), 65536, _c_str(filter), 0, 0)
-        except PcapError as error:
-            raise BPFError(f"Couldn't compile BPF program: {error}") from None
-
-    def _judge(self, packet: bytes, length: int) -> int:
-        _, lib = ffi_and_lib()
-        return int(lib.bpf_filter(self._program.bf_insns, packet, length, len(packet)))
-
-    def filter(self, packet: bytes, /) -> int:
-        """How many bytes of the packet to keep; 0: none, it does not pass."""
-        if not isinstance(packet, bytes):
-            raise TypeError(
-                f"a read-only bytes-like object is required, not '{type(packet).__name__}'"
-            )
-        return self._judge(packet, len(packet))
-
-    def get_bpf(self) -> list[tuple[int, int, int, int]]:
-        """The instructions: [(code, jt, jf, k), ...]"""
-        insns = self._program.bf_insns
-        rows = (insns[i] for i in range(self._program.bf_len))
-        return [(row.code, row.jt, row.jf, row.k) for row in rows]
-
-
-def _compile(linktype: int, snaplen: int, text: str, optimize: int, netmask: int) -> Any:
-    _, lib = ffi_and_lib()
-    pcap = lib.pcap_open_dead(linktype, snaplen)
-    if not pcap:
-        raise MemoryError
-    try:
-        return _handle.compile_filter(pcap, text, optimize, netmask)
-    finally:
-        lib.pcap_close(pcap)
-
-
-def compile(  # noqa: A001 - pcapy's name
-    linktype: int,
-    snaplen: int,
-    filter: str,  # noqa: A002
-    optimize: int,
-    netmask: int,
-    /,
-) -> BPFProgram:
-    """A filter for packets of a link type. Raises PcapError with libpcap's text."""
-    program = BPFProgram.__new__(BPFProgram)
-    program._program = _compile(
-        _c_int(linktype), _c_int(snaplen), _c_str(filter), _c_int(optimize), netmask & 0xFFFFFFFF
-    )
-    return program
 
 
 def open_live(device: str, snaplen: int, promisc: int, to_ms: int, /) -> Reader:
     """Capture from a device: libpcap's names, and afpacket:, pfq:, xdp:. to_ms: a read waits so many
     milliseconds at most; 0: as long as it takes. Raises PcapError."""
-    name = _c_str(device)
-    lengths = _c_int(snaplen), _c_int(promisc) != 0, _c_int(to_ms)
+    name = c_str(device)
+    lengths = c_int(snaplen), c_int(promisc) != 0, c_int(to_ms)
     _, lib = ffi_and_lib()
     errbuf = _handle.new_errbuf()
     net, mask = _handle.lookup_net(name)
@@ -469,7 +352,7 @@ def open_live(device: str, snaplen: int, promisc: int, to_ms: int, /) -> Reader:
 
 def create(device: str, /) -> Reader:
     """A Reader that ``activate()`` begins. Raises PcapError."""
-    name = _c_str(device)
+    name = c_str(device)
     _, lib = ffi_and_lib()
     errbuf = _handle.new_errbuf()
     net, mask = _handle.lookup_net(name)
@@ -481,7 +364,7 @@ def create(device: str, /) -> Reader:
 
 def open_offline(filename: str, /) -> Reader:
     """Read a savefile, with microseconds; '-' is the standard input. Raises PcapError."""
-    path = _c_str(filename)
+    path = c_str(filename)
     _, lib = ffi_and_lib()
     errbuf = _handle.new_errbuf()
     pcap = lib.pcap_open_offline(path.encode(), errbuf)

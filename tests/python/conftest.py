@@ -26,7 +26,7 @@ pypcapaccel = importlib.import_module("pypcapaccel")
 
 CACHE = HERE.parent / ".cache" / "python"
 PCAPY_NG = "pcapy-ng==2.1.0"
-_OURS = ("_backend", "_handle", "_source", "_classify", "pcapy", "capture")
+_OURS = ("_backend", "_handle", "_source", "_classify", "_dumper", "pcapy", "capture")
 
 Packet = tuple[int, int, bytes, int]  # seconds, microseconds, bytes, bytes on the wire
 
