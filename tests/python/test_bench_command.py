@@ -83,6 +83,15 @@ def test_side_by_side(env, monkeypatch, capsys):
     assert links() == before
 
 
+def test_environment(monkeypatch):
+    """Of the workers: what is meant for captures is not for them, what finds the library is."""
+    for name in ("LD_PRELOAD", "PFQ_GROUP", "PCAP_ACCEL_MAP", "PCAP_ACCEL_LIB", "PATH"):
+        monkeypatch.setenv(name, "x")
+    found = bench_._environment()
+    assert not {"LD_PRELOAD", "PFQ_GROUP", "PCAP_ACCEL_MAP"} & set(found)
+    assert found["PCAP_ACCEL_LIB"] == found["PATH"] == "x"
+
+
 def test_table():
     """What a person reads; an engine that cannot be had has its sentence."""
     made = {"seconds": 2.0, "sent": 200_000, "dropped": 0, "send_cpu_ns": 10**8}
