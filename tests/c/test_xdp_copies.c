@@ -186,7 +186,8 @@ static void test_sent(void **state)
 	close_capture(&c);
 }
 
-/* Turned to out, the capture takes nothing from the host; turned back, it does again. */
+/* Turned to out, the capture takes nothing from the host; turned back, it does again. What lay there
+ * in the other direction is left out. */
 static void test_turn(void **state)
 {
 	struct capture c;
@@ -197,11 +198,18 @@ static void test_turn(void **state)
 	open_capture(&c, "xdp:accelx");
 	wait_for_link(&c);
 	make_frame(frame, sizeof(frame), 1);
+	send_frame(&c, frame, sizeof(frame));
+	wait_arrived(c.st, 1);
 	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_OUT, &c.err), 0);
 	send_frame(&c, frame, sizeof(frame));
 	assert_true(host_gets(&c, WAIT_MS));
+	make_frame(frame, sizeof(frame), 3);
 	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
 	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
+	for (unsigned tries = 0; n_sent_there(c.st) < 1 && tries < WAIT_MS; tries++)
+		usleep(1000);
 	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_IN, &c.err), 0);
 	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
 	assert_int_equal(read_n(&c, 1, 20), 0); /* and is armed by reading */

@@ -214,6 +214,8 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 	*data = accel_xsk_data(&s->xsk, desc);
 	if (ACCEL_UNLIKELY(s->n_descs > 1))
 		*data = put_together(x, s, &len);
+	if (ACCEL_UNLIKELY(x->direction == ACCEL_DIR_OUT))
+		return false;
 	if (ACCEL_UNLIKELY(xdp_must_judge(x, s->time_ns) || x->cuts)) {
 		keep = x->filter ? ACCEL_MIN(xdp_judge(x, &from, *data, len, len), keep) : keep;
 		if (keep == 0)

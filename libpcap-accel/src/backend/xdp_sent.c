@@ -44,15 +44,21 @@ static int attach(struct xdp *x, const struct sock_filter *user, unsigned n_user
 	return r;
 }
 
-/* What the kernel cannot run, the reader does. */
+/* What the kernel cannot run, the reader does, which also leaves out what came before the program
+ * turned round. */
 static int install_filter(struct xdp *x)
 {
 	struct xdp_sent *sent = &x->sent;
+	bool is_in = x->direction == ACCEL_DIR_IN;
 	bool fits = !sent->user || accel_bpf_fits_kernel(sent->user, sent->n_user);
 	int r = -E2BIG;
 
-	if (x->direction == ACCEL_DIR_IN)
+	sent->reader.direction = is_in ? ACCEL_DIR_IN : ACCEL_DIR_OUT;
+	accel_reader_expect_old(&sent->reader);
+	if (is_in) {
+		sent->is_peeked = false;
 		return accel_psock_attach(&x->side, &drop_all, 1);
+	}
 	if (fits)
 		r = attach(x, sent->user, sent->n_user);
 	sent->reader.filter = sent->user;
@@ -80,11 +86,12 @@ static int open_ring(struct xdp *x, struct accel_err *err)
 		.snaplen = x->rq.snaplen,
 		.host_stamps = true,
 		.stop = x->rq.stop,
-		.direction = ACCEL_DIR_OUT,
 	};
 	if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->side.fd, &event) < 0)
 		return accel_fail_sys(err, -errno, "%s: epoll", x->rq.name);
-	x->sent.is_open = x->has_copies = true;
+	x->has_copies = true;
+	/* Release: whoever counts meanwhile finds the ring made. Pairs with xdp_stats(). */
+	accel_store_release(&x->sent.is_open, true);
 	return 0;
 }
 
