@@ -5,6 +5,8 @@ in the kernel: nothing else is, nothing is doubled, and his ring does not hold p
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 
 import netlab
@@ -98,3 +100,28 @@ def test_nothing_is_held_back(lab, text, env, retired_ms):
     found = {int(ms) for one in rings for ms in re.findall(r"ring_rx\(.*tmo:(\d+)", one)}
     assert found == retired_ms
     lab.end(capture.process, KILL)
+
+
+HOLD = """
+import fcntl, os, sys
+file = open("/run/pcap-accel/%d/g42" % os.stat("/proc/self/ns/net").st_ino)
+fcntl.flock(file, fcntl.LOCK_EX)
+print("HELD", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nobody_is_waited_for(lab):
+    """A member leaves the kernel's group though somebody else is at the record, as one that joins may be
+    for long, and the others have its share."""
+    captures = [member(lab, "pfq:eth0", computation=STEER), member(lab)]
+    settle(lab, fanout=2)
+    other = lab.popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE)
+    netlab.await_line(other, "HELD")
+    captures[0].signal()
+    settle(lab, fanout=1)
+    numbers = Sender(lab)()
+    other.stdin.close()
+    assert other.wait(netlab.PATIENCE_S) == 0
+    assert captures[0].result().seen == set()
+    assert captures[1].stop().seen == numbers
