@@ -13,7 +13,9 @@
 #include "bpf/xdp_prog.h"
 #include "kern/bpf_sys.h"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define FIRST_BUFFER 3520 /* a test run puts no more into it */
 
@@ -79,6 +81,18 @@ static MAYBE uint32_t run_program(int prog_fd, const void *data, uint32_t len, u
 		fail_msg("test run of %u bytes, %u of them in the first buffer: %s", len, first_len,
 			 strerror(-r));
 	return test.retval;
+}
+
+/* The effective capabilities of this thread: all that it may have but those of the mask. */
+static MAYBE void set_capabilities(uint64_t without)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	assert_int_equal(syscall(SYS_capget, &head, data), 0);
+	for (unsigned i = 0; i < 2; i++)
+		data[i].effective = data[i].permitted & ~(uint32_t)(without >> (32 * i));
+	assert_int_equal(syscall(SYS_capset, &head, data), 0);
 }
 
 /* The interpreter, loaded once in each way, and the map that its filter is in. */

@@ -11,6 +11,7 @@
 #include "backend/xdp.h"
 #include "spec/option.h"
 
+#include <dirent.h>
 #include <poll.h>
 
 #define BE     &accel_backend_xdp
@@ -150,6 +151,17 @@ static MAYBE void set_filter(struct capture *c, const struct sock_filter *insns,
 {
 	if ((BE)->set_filter(c->st, insns, n, &c->err))
 		fail_msg("%s", c->err.text);
+}
+
+static MAYBE unsigned count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
 }
 
 /* Does the host get it within a moment? */

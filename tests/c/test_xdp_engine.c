@@ -9,7 +9,6 @@
 #include "test_xdp_capture.h"
 #include "test_xdp_tags.h"
 
-#include <dirent.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -388,17 +387,6 @@ static void test_foreign_program(void **state)
 	assert_string_equal(c.err.text, want);
 	close(link);
 	close(fd);
-}
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static unsigned promiscuity(void)

@@ -4,7 +4,6 @@
  * */
 #include "test_xdp.h"
 
-#include <linux/capability.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>
 #include <net/if.h>
@@ -318,18 +317,6 @@ static void test_tap_full(void **state)
 	ring_fini(&ring);
 	close(fd);
 	maps_fini(&maps);
-}
-
-/* The effective capabilities of this thread: `drop` without those of the mask, or all again. */
-static void set_capabilities(uint64_t without)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	assert_int_equal(syscall(SYS_capget, &head, data), 0);
-	for (unsigned i = 0; i < 2; i++)
-		data[i].effective = data[i].permitted & ~(uint32_t)(without >> (32 * i));
-	assert_int_equal(syscall(SYS_capset, &head, data), 0);
 }
 
 /* With CAP_BPF and CAP_NET_ADMIN alone a program may not move packet pointers by a variable: made

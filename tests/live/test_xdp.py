@@ -44,11 +44,11 @@ def every(result, lab, n=N, first=0):
 
 
 def start_tcpdump(lab, device, *argv, env=None):
+    """A tcpdump that listens, and what it has said so far."""
     netlab.needs("tcpdump")
     words = ["tcpdump", "-n", "-l", "-i", device, *argv]
     tcpdump = lab.popen(words, env=lab.accel_env(**(env or {})))
-    netlab.await_line(tcpdump, f"listening on {device}", "stderr")
-    return tcpdump
+    return tcpdump, netlab.await_line(tcpdump, f"listening on {device}", "stderr")
 
 
 def finish(process):
@@ -102,9 +102,11 @@ def test_every_packet_once(port, options):
 )
 def test_tcpdump(port, device, user):
     """tcpdump gets what its filter matches, the host the rest, and afterwards the host gets all:
-    also where tcpdump, as it does unasked, gives up root before it sets its filter."""
+    also where tcpdump, as it does unasked, gives up root between compiling its filter and setting it."""
     witness = port.capture("eth0", stock=True)
-    tcpdump = start_tcpdump(port, device, "-c", "50", *user, "udp port 53")
+    env = {"PCAP_ACCEL_LOG": "info"}
+    tcpdump, said = start_tcpdump(port, device, "-c", "50", *user, "udp port 53", env=env)
+    assert "instructions is translated" in said
     uid = port.run(["ps", "-o", "user=", "-p", str(tcpdump.pid)]).stdout.split()
     assert uid == (["root"] if user else ["tcpdump"])
     port.send("peer0", "-n", 100, "-r", RATE)
@@ -237,7 +239,7 @@ def test_privileges_given_up(port, uid, how):
 
 def test_no_filter_without_privileges(port):
     """A filter that takes everything is the first program's: nothing is interpreted."""
-    tcpdump = start_tcpdump(port, "xdp:eth0", "-c", "50")
+    tcpdump, _ = start_tcpdump(port, "xdp:eth0", "-c", "50")
     while tcpdump.poll() is None:
         port.send("peer0", "-n", 50, "-r", RATE)
     assert finish(tcpdump)[0] == 0

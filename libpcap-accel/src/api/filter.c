@@ -26,7 +26,12 @@ int pcap_compile(struct pcap *p, struct bpf_program *program, const char *text, 
 		return accel_say(h, PCAP_ERROR, "not-yet-activated pcap_t passed to pcap_compile");
 	}
 	r = accel_real()->pcap_compile(h->model, program, text, optimize, netmask);
-	return r < 0 ? accel_say_model(h, r) : r;
+	if (r < 0)
+		return accel_say_model(h, r);
+	if (h->be->expect_filter)
+		h->be->expect_filter(h->st, (const struct sock_filter *)program->bf_insns,
+				     program->bf_len);
+	return r;
 }
 
 int pcap_setfilter(struct pcap *p, struct bpf_program *program)

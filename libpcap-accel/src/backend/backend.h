@@ -140,6 +140,10 @@ struct accel_backend {
 	int (*set_filter)(void *st, const struct sock_filter *insns, unsigned n,
 			  struct accel_err *err);
 
+	/* The program has had this filter compiled: it may set it soon, and may by then have given
+	 * up the privileges that it has now. A hint, may fail unseen. NULL: of no interest. */
+	void (*expect_filter)(void *st, const struct sock_filter *insns, unsigned n);
+
 	/* As enum accel_direction: 0 both, 1 in, 2 out. */
 	int (*set_direction)(void *st, int direction, struct accel_err *err);
 

@@ -97,6 +97,7 @@ static void xdp_close(void *st)
 
 	xdp_disarm(x);
 	xdp_close_own_programs(x);
+	xdp_forget_expected(x);
 	for (unsigned i = 0; i < x->n_devices; i++)
 		xdp_device_close(x, &x->devices[i]);
 	if (x->epoll_fd >= 0)
@@ -298,6 +299,7 @@ const struct accel_backend accel_backend_xdp = {
 	.next = xdp_next,
 	.wait = xdp_wait,
 	.set_filter = set_filter,
+	.expect_filter = xdp_expect_filter,
 	.set_direction = xdp_set_direction,
 	.set_link_type = xdp_set_link_type,
 	.inject = xdp_inject,

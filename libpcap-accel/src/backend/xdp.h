@@ -64,6 +64,11 @@ struct xdp_plan {
 	uint32_t frame_len, n_rx_frames, n_tx_frames;
 };
 
+struct xdp_filter {
+	struct sock_filter *insns; /* malloc'ed; NULL = all */
+	unsigned n;
+};
+
 struct xdp_device {
 	struct accel_iface iface; /* as named, with the queue of the option */
 	struct accel_link link;
@@ -142,6 +147,10 @@ struct xdp {
 	struct accel_lang *lang;    /* owned; NULL: no computation */
 	struct sock_filter *filter; /* guard and the program's filter; owned; NULL = all */
 	unsigned n_filter;
+	/* What the program may set next, loaded while it could be: a program a device; owned. */
+	struct xdp_filter expected;
+	unsigned n_expected; /* 0: none */
+	int expected_fds[ACCEL_MAX_IFACES];
 	bool cuts;	 /* the filter keeps less than the snaplen of some packets */
 	bool judges_all; /* the filter could not be loaded: the reader applies it */
 	/* Packets until then, by the monotonic clock, may have met another filter. */
@@ -203,16 +212,13 @@ const char *xdp_filter_kind(const struct xdp *x);
  * accel_lang_compile(). */
 int xdp_compile_computation(struct xdp *x, struct accel_err *err);
 
-struct xdp_filter {
-	struct sock_filter *insns; /* malloc'ed; NULL = all */
-	unsigned n;
-};
-
 /* Guard, computation and a program's filter (n = 0: none) in one. 0 or -errno with a text. */
 int xdp_compose(const struct xdp *x, const struct accel_guard *guard,
 		const struct sock_filter *insns, unsigned n, struct xdp_filter *out,
 		struct accel_err *err);
 
+void xdp_expect_filter(void *st, const struct sock_filter *insns, unsigned n);
+void xdp_forget_expected(struct xdp *x);
 int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err);
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user);
 int xdp_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data);

@@ -30,8 +30,8 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct accel_xdp_spec *spec,
-			   struct sock_filter **keep)
+static int make_keep_rules(const struct xdp *x, const struct xdp_device *d,
+			   struct accel_xdp_spec *spec, struct sock_filter **keep)
 {
 	int r;
 
@@ -44,7 +44,8 @@ static int make_keep_rules(struct xdp *x, const struct xdp_device *d, struct acc
 }
 
 /* Load for the device: the filter as it is, or one that can be told another. */
-static int load(struct xdp *x, const struct xdp_device *d, enum kind kind, struct accel_err *err)
+static int load(const struct xdp *x, const struct xdp_device *d, const struct xdp_filter *filter,
+		enum kind kind, struct accel_err *err)
 {
 	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd,
 					   [ACCEL_MAP_RING] = d->tap.ring_fd,
@@ -58,8 +59,8 @@ static int load(struct xdp *x, const struct xdp_device *d, enum kind kind, struc
 				      .flags = (d->has_fragments ? ACCEL_PROG_HAS_FRAGS : 0) |
 					       (d->asks_vlan ? ACCEL_PROG_DEV_BOUND : 0),
 				      .ifindex = d->asks_vlan ? d->link.ifindex : 0};
-	struct accel_xdp_spec spec = {.filter = x->filter,
-				      .n_filter = x->n_filter,
+	struct accel_xdp_spec spec = {.filter = filter->insns,
+				      .n_filter = filter->n,
 				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
 				      .snaplen = ACCEL_MIN(x->rq.snaplen, ACCEL_XDP_MAX_TAP),
 				      .rest = x->opt.rest,
@@ -87,11 +88,12 @@ static int load(struct xdp *x, const struct xdp_device *d, enum kind kind, struc
 /* Before Linux 5.17 there is no interpreter. */
 int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err)
 {
-	int fd = x->interprets ? load(x, d, INTERPRETER, err) : load(x, d, TRANSLATED, err), plain;
+	const struct xdp_filter filter = {x->filter, x->n_filter};
+	int plain, fd = load(x, d, &filter, x->interprets ? INTERPRETER : TRANSLATED, err);
 
 	if (fd >= 0 || !x->interprets)
 		return fd;
-	plain = load(x, d, TRANSLATED, err);
+	plain = load(x, d, &filter, TRANSLATED, err);
 	if (plain >= 0)
 		x->interprets = false;
 	return plain;
@@ -118,28 +120,68 @@ static int put_on(struct xdp_device *d, int prog_fd, struct accel_err *err)
 		     : 0;
 }
 
-/* Load a program for each device, then put them all in the place of the old ones. */
-static int replace_programs(struct xdp *x, struct accel_err *err)
+/* A program of its own for each device, in fds[]. */
+static int load_all(const struct xdp *x, const struct xdp_filter *filter, int *fds,
+		    struct accel_err *err)
 {
-	int fds[ACCEL_MAX_IFACES];
 	unsigned n = 0;
 	int r = 0;
 
-	while (n < x->n_devices && (r = load(x, &x->devices[n], TRANSLATED, err)) >= 0)
+	while (n < x->n_devices && (r = load(x, &x->devices[n], filter, TRANSLATED, err)) >= 0)
 		fds[n++] = r;
-	for (unsigned i = 0; i < n; i++) {
+	while (r < 0 && n > 0)
+		close(fds[--n]);
+	return r < 0 ? r : 0;
+}
+
+void xdp_forget_expected(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n_expected; i++)
+		close(x->expected_fds[i]);
+	x->n_expected = 0;
+	free(x->expected.insns);
+	x->expected = (struct xdp_filter){0};
+}
+
+static bool is_equal(const struct xdp_filter *a, const struct xdp_filter *b)
+{
+	return a->n == b->n && a->n && memcmp(a->insns, b->insns, a->n * sizeof(*a->insns)) == 0;
+}
+
+/* The programs that were loaded for it already, or new ones. */
+static int get_programs(struct xdp *x, const struct xdp_filter *filter, int *fds,
+			struct accel_err *err)
+{
+	if (!x->n_expected || !is_equal(filter, &x->expected))
+		return load_all(x, filter, fds, err);
+	memcpy(fds, x->expected_fds, x->n_expected * sizeof(*fds));
+	x->n_expected = 0;
+	xdp_forget_expected(x);
+	return 0;
+}
+
+/* When all are loaded, put them in the place of the old ones. */
+static int replace_programs(struct xdp *x, struct accel_err *err)
+{
+	const struct xdp_filter filter = {x->filter, x->n_filter};
+	int fds[ACCEL_MAX_IFACES];
+	int r = get_programs(x, &filter, fds, err);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < x->n_devices; i++) {
 		struct xdp_device *d = &x->devices[i];
 
-		if (r >= 0)
+		if (r == 0)
 			r = put_on(d, fds[i], err);
-		if (r >= 0) {
+		if (r == 0) {
 			close_own(d);
 			d->own_fd = fds[i];
 		} else {
 			close(fds[i]);
 		}
 	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* Put the first programs back. */
@@ -190,14 +232,31 @@ static bool takes_all(const struct sock_filter *insns, unsigned n, uint32_t snap
 	return n == 0 || (n == 1 && insns->code == (BPF_RET | BPF_K) && insns->k >= snaplen);
 }
 
-/* Does x->filter do what `insns` do? */
-static bool is_same(const struct xdp *x, const struct sock_filter *insns, unsigned n)
+/* Do they take the same packets? */
+static bool is_same(const struct xdp *x, const struct xdp_filter *a, const struct xdp_filter *b)
 {
 	uint32_t snaplen = x->rq.snaplen;
 
-	if (takes_all(x->filter, x->n_filter, snaplen) && takes_all(insns, n, snaplen))
-		return true;
-	return n && x->n_filter == n && memcmp(x->filter, insns, n * sizeof(*insns)) == 0;
+	return is_equal(a, b) ||
+	       (takes_all(a->insns, a->n, snaplen) && takes_all(b->insns, b->n, snaplen));
+}
+
+/* tcpdump has its filter compiled, gives up root, and sets it: what is loaded now needs no
+ * privilege to be put in force. */
+void xdp_expect_filter(void *st, const struct sock_filter *insns, unsigned n)
+{
+	struct xdp *x = st;
+	struct xdp_filter now = {x->filter, x->n_filter}, whole;
+
+	xdp_forget_expected(x);
+	if (xdp_compose(x, &x->guard, insns, n, &whole, NULL) < 0)
+		return;
+	if (is_same(x, &now, &whole) || load_all(x, &whole, x->expected_fds, NULL) < 0) {
+		free(whole.insns);
+		return;
+	}
+	x->expected = whole;
+	x->n_expected = x->n_devices;
 }
 
 /* Where the host gets nothing anyway, or everything, the program may go on taking or copying more
@@ -267,7 +326,7 @@ int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct
 		return r;
 	x->filter = whole.insns;
 	x->n_filter = whole.n;
-	if (!is_same(x, old.insns, old.n))
+	if (!is_same(x, &old, &whole))
 		r = put_filter_in_force(x, err);
 	if (r < 0) {
 		free(x->filter);
