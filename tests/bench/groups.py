@@ -260,7 +260,7 @@ def compile_longest(bench: Bench, sides: Sequence[Side]) -> PerSide:
     """From text to programs, of those in conf/ the one that takes longest: its median."""
     ours = next((side for side in sides if side.preload), None)
     if ours is None:
-        raise LabError("computations are ours: there is nothing to compare stock with")
+        return {}
     argv = [os.path.join(bench.programs, "compile_times"), str(COMPILED)]
     with bench.lab.child("rx", argv, ours.preload) as child:
         assert child.process.stdin is not None
