@@ -22,14 +22,15 @@ def engine_of(log: Path) -> str:
 
 @pytest.fixture
 def captured(port, tmp_path):
-    """A function that captures N packets on eth0 with some options, and returns what serves it."""
+    """A function that captures packets on eth0 with some options, and returns what serves it. They are
+    fewer than the smallest of the rings holds: the reader may not run meanwhile."""
 
     def capture(device: str, *options) -> str:
         log = tmp_path / "log"
         running = port.capture(device, "-f", "udp", *options, env={"PCAP_ACCEL_LOG": f"info:{log}"})
         served = engine_of(log)
-        port.send("peer0", "-n", N, "-r", RATE, "-f", 50)
-        every(running.stop(), port, N)
+        port.send("peer0", "-n", 150, "-r", RATE, "-f", 50)
+        every(running.stop(), port, 150)
         return served
 
     return capture
