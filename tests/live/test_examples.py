@@ -62,8 +62,10 @@ def test_four_terminals(script, order):
 def test_broken_off(script, number):
     """Ctrl-C in the middle of it, and what a supervisor sends: it ends, and leaves nothing."""
     argv, env = script
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(argv, env=env, start_new_session=True, **pipes)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        argv, env=env, start_new_session=True, stdout=pipe, stderr=pipe, text=True
+    )
     netlab.await_line(process, "The client talks", "stdout")
     router = Path("/run/netns", f"accel-four-terminals-{process.pid}-router")
     records = Path("/run/pcap-accel", str(router.stat().st_ino))
@@ -90,6 +92,7 @@ def test_wrong_order(script, order):
 @pytest.fixture(scope="module")
 def traffic(repo):
     spec = importlib.util.spec_from_file_location("traffic", repo / "examples" / "traffic.py")
+    assert spec
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -186,7 +186,7 @@ def check_change(lab, log, verdicts, old, new, options=(), bring=by_a_member):
     it. None lost, none doubled."""
     tries = (change(lab, log, old, new, options, bring) for _ in range(TRIES))
     sent, seen = next((one for one in tries if one), (None, None))
-    assert sent, f"in {TRIES} tries a member was always too slow"
+    assert sent and seen is not None, f"in {TRIES} tries a member was always too slow"
     homes = {kind: homes_of(seen, numbers) for kind, numbers in sent.items()}
     # Who was quicker is first in the new computation's kernel groups.
     found = min(

@@ -40,8 +40,8 @@ def lab(bed):
 
 def call(lab, *argv, **options):
     """What a call for groups says, as pfq_groups prints it."""
-    argv = [lab.build.tool("pfq_groups"), *argv]
-    done = lab.run(argv, env=lab.accel_env(), check=False, **options)
+    whole = [lab.build.tool("pfq_groups"), *argv]
+    done = lab.run(whole, env=lab.accel_env(), check=False, **options)
     assert not done.stderr
     assert done.returncode in (0, 1), done
     return json.loads(done.stdout)

@@ -2,6 +2,8 @@
 """The files in conf/ for the engine pfq, each as a user runs it: two tcpdumps that name it by its path
 relative to where they are, and what each of them then sees."""
 
+from typing import Any
+
 import netlab
 import pytest
 from test_pfq import Dump, Sender, copied, lab, settle, shared, unseen  # noqa: F401
@@ -17,7 +19,7 @@ def tagged(vlan):
 
 
 # Who of two members gets a packet; what the group does not get; and what it gets, of which kind.
-PROFILES = {
+PROFILES: dict[str, Any] = {
     "pfq-ids.conf:eth0:eth1": (shared, [IPV6, ARP], [[], TCP, tagged(5)]),
     "pfq-dns.conf:eth0:eth1": (shared, [[], [*TCP, *DNS], [*IPV6, *DNS], ARP], [DNS]),
     "pfq-vlan.conf:eth0:eth1": (shared, [[], tagged(101), ARP], [tagged(100), tagged(200)]),
