@@ -81,12 +81,18 @@ static int look_for_devices(struct xdp *x, struct accel_err *err)
 	return accel_fail(err, -ENODEV, "The interface%s disappeared", x->n_devices > 1 ? "s" : "");
 }
 
-/* 1: somebody wants us; 0: the time is over. fd -1 is nobody. */
-static int sleep_on(int fd, int wake_fd, int ms, struct accel_err *err)
+/* 1: somebody wants us; 0: the time is over. The sockets are polled themselves where the epoll
+ * descriptor does not have them. */
+static int sleep_on_all(const struct xdp *x, int wake_fd, int ms, struct accel_err *err)
 {
-	struct pollfd fds[2] = {{.fd = wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-	int r = poll(fds, 2, ms);
+	struct pollfd fds[XDP_MAX_SOCKETS + 2] = {{.fd = wake_fd, .events = POLLIN},
+						  {.fd = x->epoll_fd, .events = POLLIN}};
+	unsigned n = 2;
+	int r;
 
+	for (unsigned i = 0; !x->is_watched && i < x->n_sockets; i++)
+		fds[n++] = (struct pollfd){.fd = x->sockets[i].xsk.fd, .events = POLLIN};
+	r = poll(fds, n, ms);
 	if (r < 0)
 		return errno == EINTR ? -EINTR : accel_fail_sys(err, -errno, "poll");
 	return r > 0;
@@ -98,9 +104,9 @@ static int sleep_on_rings(struct xdp *x, int wake_fd, int ms, struct accel_err *
 	int r;
 
 	if (!x->opt.taps || x->is_watched)
-		return sleep_on(x->epoll_fd, wake_fd, ms, err);
+		return sleep_on_all(x, wake_fd, ms, err);
 	xdp_tap_set_wakeups(x, ACCEL_TAP_WAKES);
-	r = xdp_tap_is_ready(x) ? 1 : sleep_on(x->epoll_fd, wake_fd, ms, err);
+	r = xdp_tap_is_ready(x) ? 1 : sleep_on_all(x, wake_fd, ms, err);
 	xdp_tap_set_wakeups(x, ACCEL_TAP_SILENT);
 	return r;
 }
