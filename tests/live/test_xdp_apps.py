@@ -109,6 +109,16 @@ def test_tcpdump_writes(port, tmp_path):
     assert f"{N} packets captured" in err
 
 
+def test_tcpdump_link_type(port, tmp_path):
+    """tcpdump -y DOCSIS: the same bytes, and the file says so."""
+    path = tmp_path / "dump.pcap"
+    argv = ["tcpdump", "-Z", "root", "-y", "DOCSIS", "-w", path, "-c", N, "-i", "xdp:eth0"]
+    feed(port, start(port, argv, "link-type DOCSIS"))
+    data = path.read_bytes()
+    assert int.from_bytes(data[20:24], "little") == 143
+    in_order(sequence(data))
+
+
 def test_tcpdump_two_devices(port):
     """tcpdump -i xdp:eth0:eth1 prints what comes on either."""
     argv = ["tcpdump", "-n", "-l", "-Z", "root", "-c", 2 * N, "-i", "xdp:eth0:eth1", "udp"]
