@@ -272,7 +272,7 @@ def test_self_test(capsys, monkeypatch, accel_build):
     nobody = hash_._replace(device="pfq:{}?group=7,computation=tcp >-> steer_flow", kinds=("udp",))
     everybody = hash_._replace(device="pfq:{}?group=7", kinds=("udp",))
     monkeypatch.setattr(selftest, "METHODS", (by_turns, nobody, everybody))
-    monkeypatch.setattr(selftest, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(selftest, "PATIENCE_S", 0.2)
     split, lost, twice = selftest.try_groups()
     assert split.level == "warn" and "64 of 64 udp flows are split" in split.text
     assert lost.level == "fail" and "of 128 udp packets 128 reached nobody, and 0 came" in lost.text
