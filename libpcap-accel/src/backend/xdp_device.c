@@ -70,6 +70,11 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 	while ((r = accel_xsk_open(&s->xsk, &rq, err)) == -ENOBUFS && !x->opt.n_must_fit &&
 	       rq.n_rx_frames > 64)
 		rq.n_rx_frames /= 2;
+	/* virtio_net says so where it has no IOMMU; a queue that is not there is refused alike. */
+	if (r == -EINVAL && x->opt.zc == ACCEL_XSK_ZC_REQUIRE && queue < d->n_used)
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: the driver has no zero copy (would be: zc=auto)",
+				  x->rq.name);
 	if (r < 0)
 		return r;
 	/* A batch that the kernel misses is to be a small part of its frames. */
