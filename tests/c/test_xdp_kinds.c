@@ -99,9 +99,44 @@ static void test_expected(void **state)
 	expect(&c, ", interpreted filter", IPPROTO_UDP);
 	assert_int_equal(count_fds(), fds);
 	set_capabilities(0);
+	(BE)->expect_filter(c.st, udp_only, N(udp_only)); /* is in force */
+	assert_int_equal(count_fds(), fds);
 	(BE)->expect_filter(c.st, tcp_only, N(tcp_only)); /* and never set */
+	assert_int_equal(count_fds(), fds + 1);
 	close_capture(&c);
 	assert_int_equal(count_fds(), before);
+}
+
+/* The library filters what a tap's program cannot, whichever program ran before; a filter is never
+ * written over the one that runs. */
+static void test_tap(void **state)
+{
+	static const struct sock_filter loop[] = {
+		BPF_STMT(BPF_JMP | BPF_JA, 1),
+		BPF_STMT(BPF_RET | BPF_K, 262144),
+		BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)-2),
+	};
+	struct capture c;
+	uint32_t start;
+	struct xdp *x;
+
+	(void)state;
+	open_and_wait(&c, "xdp:accelx?tap=yes");
+	x = c.st;
+	set_capabilities(~0ull);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		set_filter(&c, udp_only, N(udp_only));
+		start = x->control->start;
+		set_filter(&c, tcp_only, N(tcp_only));
+		assert_int_equal(x->control->start + start, 3 * ACCEL_XDP_MAX_OPS);
+		set_filter(&c, loop, N(loop));
+		assert_string_equal(xdp_filter_kind(x), ", filter in the library");
+		send_of(&c, IPPROTO_UDP);
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		assert_int_equal(c.seen[0].data[23], IPPROTO_UDP);
+	}
+	set_capabilities(0);
+	close_capture(&c);
 }
 
 /* A kernel without an interpreter: without privileges the filter is refused, and the old one stays;
@@ -142,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_expected),
+		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_old_kernel),
 	};
 

@@ -185,7 +185,16 @@ static void test_packet_type(void **state)
 		{{1, 0, 94, 0, 0, 5}, PACKET_MULTICAST},
 	};
 
+	static const struct sock_filter inbound[] = {
+		BPF_STMT(LD_W_ABS, AUX(PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1), BPF_STMT(RET_K, 5),
+		BPF_STMT(RET_K, 6)};
+	struct accel_xdp_op ops[N(inbound)];
+
 	(void)state;
+	/* Who asks only for outgoing packets need not know a device's address. */
+	assert_int_equal(accel_xdp_ops(inbound, N(inbound), ops, NULL), 0);
+	assert_int_equal(ops[0].code, ACCEL_XOP_LD);
 	need_bpf();
 	for (unsigned i = 0; i < N(frames); i++) {
 		memcpy(packet, frames[i].to, 6);
