@@ -16,6 +16,7 @@ import pytest
 N = 1000
 RATE = 10000
 MODES = ["native", "generic"]
+NATIVE_FIRST = ["native", pytest.param("generic", marks=pytest.mark.full)]
 
 # bpf(2): how a number becomes a descriptor, for each kind in /proc/PID/fdinfo.
 SYS_BPF = 321
@@ -110,7 +111,7 @@ def foreigner(port):
 # --- the interface -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", NATIVE_FIRST)
 def test_gone(port, mode):
     """The interface is removed: the capture ends and says so, with what it had until then."""
     capture = port.capture(f"xdp:eth0?attach={mode}", "-f", "udp", "-t", 100)
@@ -126,7 +127,7 @@ def test_gone(port, mode):
     assert port.packet_sockets() == 0
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", NATIVE_FIRST)
 def test_flap(port, mode):
     """A link that goes down and comes back: the capture goes on, with its program and promiscuity."""
     capture = port.capture(f"xdp:eth0?attach={mode}", "-f", "udp")
@@ -163,7 +164,7 @@ def set_queues(lab, name, rx, tx, where=netlab.SENSOR, **how):
     return lab.run(argv, where=where, **how)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", NATIVE_FIRST)
 def test_queues_change(port, mode):
     """ethtool -L under a capture. Fewer queues than are captured the kernel refuses. What comes on queues that
     were not there is not taken, and not lost: the host gets it."""
@@ -188,7 +189,7 @@ def test_queues_change(port, mode):
 
 
 @pytest.mark.parametrize("how", ["native", "generic", "left"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", NATIVE_FIRST)
 def test_program_before(port, foreigner, how, mode):
     """A program that somebody has attached before us is named and left alone."""
     number, _ = foreigner(how)
@@ -199,7 +200,7 @@ def test_program_before(port, foreigner, how, mode):
     assert shown(port) == before
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", NATIVE_FIRST)
 def test_program_after(port, foreigner, mode):
     """Whoever comes after us is refused by the kernel, and we go on."""
     capture = port.capture(f"xdp:eth0?attach={mode}", "-f", "udp")
