@@ -228,6 +228,7 @@ def forked(device: str) -> None:
     read_fd, write_fd = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(write_fd)  # or a parent that failed would be waited for
         capture.close()
         os.read(read_fd, 1)
         os._exit(0 if all(map(is_as_sent, itertools.chain(*held))) and socket_bytes() == 0 else 1)
