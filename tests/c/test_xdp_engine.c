@@ -10,6 +10,8 @@
 #include "test_xdp_tags.h"
 
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 /* What the engine says of itself, which depends on whether the kernel has functions for tags. */
@@ -475,6 +477,44 @@ static void test_naps(void **state)
 	close_capture(&c);
 }
 
+/* In a child: what may be locked is shared by the queues. */
+static int open_with_little(void)
+{
+	const struct rlimit little = {BUFFER, BUFFER};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+	struct capture c;
+	uint32_t n;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &little) || syscall(SYS_capget, &header, caps))
+		return 1;
+	caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &header, caps))
+		return 2;
+	if (try_open(&c, "xdp:accelx")) {
+		print_error("%s\n", c.err.text);
+		return 3;
+	}
+	n = ((struct xdp *)c.st)->sockets[3].xsk.rx.mask + 1;
+	(BE)->close(c.st);
+	return n == BUFFER / 2048 / 8 ? 0 : 4; /* frames to send need some too */
+}
+
+static void test_locked_memory(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	need_veth();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(open_with_little());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* What this process has computed so far. */
 static long cpu_ms(void)
 {
@@ -561,7 +601,8 @@ int main(void)
 		cmocka_unit_test(test_jumbo),	     cmocka_unit_test(test_inject),
 		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_foreign_program),
 		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_two_devices),
-		cmocka_unit_test(test_naps),	     cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_naps),	     cmocka_unit_test(test_locked_memory),
+		cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

@@ -50,10 +50,23 @@ static enum accel_direction named_direction(const struct accel_request *rq)
 						       : ACCEL_DIR_IN;
 }
 
+/* Where nobody named a size, the queues share what may be locked too: the first one would take all
+ * of it. */
+static uint64_t memory_len(const struct accel_request *rq, bool must_fit)
+{
+	uint64_t named = number(rq, ACCEL_OPT_MEMORY_LIMIT);
+	uint64_t limit = must_fit ? UINT64_MAX : accel_xsk_memory_limit();
+
+	if (named)
+		return ACCEL_MIN(named, limit);
+	return limit == UINT64_MAX ? 0 : limit;
+}
+
 void xdp_read_options(struct xdp *x)
 {
 	const struct accel_request *rq = &x->rq;
 	bool by_slots = accel_rq_given(rq, ACCEL_OPT_RX_SLOTS) && !rq->buffer_must_fit;
+	bool must_fit = rq->buffer_must_fit || by_slots;
 	uint64_t attach = number(rq, ACCEL_OPT_ATTACH);
 
 	x->opt = (struct xdp_choices){
@@ -66,8 +79,8 @@ void xdp_read_options(struct xdp *x)
 		.frame_len = (uint32_t)if_given(rq, ACCEL_OPT_FRAME_SIZE),
 		.n_frames = by_slots ? number(rq, ACCEL_OPT_RX_SLOTS) : 0,
 		.buffer_len = by_slots ? 0 : rq->buffer_len,
-		.memory_len = number(rq, ACCEL_OPT_MEMORY_LIMIT),
-		.n_must_fit = rq->buffer_must_fit || by_slots,
+		.memory_len = memory_len(rq, must_fit || number(rq, ACCEL_OPT_TAP)),
+		.n_must_fit = must_fit,
 		.n_tx_frames = if_given(rq, ACCEL_OPT_TX_SLOTS),
 		.queue = number(rq, ACCEL_OPT_QUEUE),
 		.n_rx_ring = (uint32_t)if_given(rq, ACCEL_OPT_RX_RING),

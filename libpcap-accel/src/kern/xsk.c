@@ -6,10 +6,13 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -291,6 +294,21 @@ void accel_xsk_close(struct accel_xsk *x)
 		munmap(x->umem, x->umem_len);
 	free(x->free_tx);
 	*x = ACCEL_XSK_NONE;
+}
+
+/* As xdp_umem_account_pages() (net/xdp/xdp_umem.c) asks. */
+uint64_t accel_xsk_memory_limit(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	struct rlimit limit;
+
+	if (syscall(SYS_capget, &header, caps) == 0 &&
+	    caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK))
+		return UINT64_MAX;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
 }
 
 /* A missing frame is counted as dropped and as an empty fill ring: it is one packet. */

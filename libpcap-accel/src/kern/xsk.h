@@ -84,6 +84,10 @@ struct accel_xsk {
 int accel_xsk_open(struct accel_xsk *x, const struct accel_xsk_request *rq, struct accel_err *err);
 void accel_xsk_close(struct accel_xsk *x);
 
+/* Bytes of frames that this process may have in all its sockets; UINT64_MAX: as much as there is.
+ * Others of the same user may use up some of it. */
+uint64_t accel_xsk_memory_limit(void);
+
 struct accel_xsk_counts {
 	uint64_t dropped;   /* no frame was free, or it was too small */
 	uint64_t ring_full; /* the receive ring was */
