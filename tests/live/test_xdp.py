@@ -261,8 +261,7 @@ def test_filter_of_a_tap(port):
     assert kinds == ["the library's", "translated"], result.stderr
 
 
-@pytest.mark.parametrize("uid", [0, 65534], ids=["translated", "interpreted"])
-@pytest.mark.parametrize("filters", [(), ("-f", "udp port 7778 or tcp")], ids=["all", "filter"])
+@pytest.mark.parametrize("uid, filters", [(0, ()), (65534, ("-f", "udp port 7778 or tcp"))])
 def test_computation(port, uid, filters):
     """Predicates apply before the program's filter: what they reject is the host's, with it or without;
     a function that does nothing is named in the log."""
