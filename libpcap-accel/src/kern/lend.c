@@ -20,8 +20,8 @@
 
 #define FEWEST_BLOCKS 8 /* of a ring that lends: a quarter of it may be lent, and the fence */
 
-/* Shorter blocks are copied, several into one batch: lending costs a block, copying a byte. Measured
- * in immediate mode, a block a millisecond: from 16 to 30 KiB both cost the same. */
+/* Shorter blocks are copied, several into one batch: lending costs a block, copying a byte.
+ * Measured in immediate mode, a block a millisecond: from 16 to 30 KiB both cost the same. */
 #define SHORT_BLOCK (32u * 1024)
 
 #define FENCE	 (TP_STATUS_USER | ACCEL_RING_FENCE)
