@@ -118,7 +118,7 @@ def result(said, who, what="result"):
 def all_came(said, who):
     found = result(said, who)
     assert (found["error"], found.seen) == ("", set(range(N)))
-    assert (found["twice"], found["backwards"], found["drop"]) == (0, 0, 0)
+    assert (found["twice"], found["drop"]) == (0, 0)  # two queues, two CPUs: stamps may step back
 
 
 @pytest.mark.parametrize("who, queues", [("igb", "2 queues"), ("virtio", "1 queue")])
