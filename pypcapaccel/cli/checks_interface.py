@@ -83,15 +83,64 @@ def _is_symmetric(told: str) -> bool:
     return repeated or re.search(r"symmetric-\w+: on", told) is not None
 
 
+TO_MAC, FROM, TO = (
+    "L2DA",
+    "IP SA",
+    "IP DA",
+)  # as ethtool tells the fields that a card computes its hash of
+FROM_PORT, TO_PORT = "L4 bytes 0 & 1", "L4 bytes 2 & 3"
+PROTOCOLS = ("tcp4", "tcp6", "udp4", "udp6")
+
+
+def _fields(told: str) -> set[str]:
+    """Of `ethtool -n IFACE rx-flow-hash`; none where the driver does not say."""
+    return {name for name in (TO_MAC, FROM, TO, FROM_PORT, TO_PORT) if f"\n{name}" in told}
+
+
+def _look_at_fields(host: Host) -> Iterator[Finding]:
+    """What the queues of a card are chosen by. TCP may have its ports in it: it is not sent in fragments."""
+    fields = {name: _fields(host.ask_ethtool("-n", "rx-flow-hash", name)) for name in PROTOCOLS}
+    one_way = [
+        name
+        for name, has in fields.items()
+        if TO_MAC in has or (FROM in has) != (TO in has) or (FROM_PORT in has) != (TO_PORT in has)
+    ]
+    for kind, mended in (("tcp", "sdfn"), ("udp", "sd")):
+        parted = [name for name in one_way if name.startswith(kind)]
+        if parted:
+            yield warn(
+                f"the card's hash of {', '.join(parted)} is not the same for the two directions of a flow",
+                _hash_of(host.iface, parted, mended),
+            )
+    with_ports = [
+        name
+        for name, has in fields.items()
+        if name.startswith("udp") and name not in one_way and FROM_PORT in has
+    ]
+    if with_ports:
+        yield warn(
+            f"the card's hash of {', '.join(with_ports)} has the ports in it, "
+            f"which fragments do not have: they may be in another queue than their flow",
+            _hash_of(host.iface, with_ports, "sd"),
+        )
+
+
+def _hash_of(iface: str, names: list[str], fields: str) -> str:
+    """The commands that set the fields."""
+    return "; ".join(f"ethtool -N {iface} rx-flow-hash {name} {fields}" for name in names)
+
+
 def look_at_queues(host: Host) -> Iterator[Finding]:
     queues = host.glob(host.net("queues/rx-*"))
     told = host.ask_ethtool("-x")
+    fields = list(_look_at_fields(host)) if len(queues) > 1 else []
+    yield from fields
     if len(queues) > 1 and not _is_symmetric(told):
         yield warn(
             f"{len(queues)} queues, and the two directions of a flow may be in different ones",
             f"ethtool -L {host.iface} combined 1, or: ethtool -X {host.iface} hkey {':'.join(['6D:5A'] * 20)}",
         )
-    elif queues:
+    elif queues and not fields:
         yield ok(
             f"{len(queues)} receive queue{'s' if len(queues) > 1 else ''}, directions in order"
         )

@@ -67,11 +67,11 @@ class Host:
         """Path of an attribute of the interface."""
         return f"/sys/class/net/{self.iface}/{name}"
 
-    def ask_ethtool(self, *words: str) -> str:
+    def ask_ethtool(self, option: str, *words: str) -> str:
         """ethtool's answer; "" if it has none."""
         if not self.ethtool:
             return ""
-        argv: Sequence[str] = [self.ethtool, *words, self.iface]
+        argv: Sequence[str] = [self.ethtool, option, self.iface, *words]
         try:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE_S)
         except (OSError, subprocess.TimeoutExpired):

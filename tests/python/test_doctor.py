@@ -43,15 +43,21 @@ GOOD = {
     "sys/class/net/eth0/queues/rx-0/rps_cpus": "0",
     "sys/class/net/eth0/statistics/rx_dropped": "0",
 }
+FLOWS_USE = "These flows use these fields for computing Hash flow key:\n"
+PORTS = "L4 bytes 0 & 1 [TCP/UDP src port]\nL4 bytes 2 & 3 [TCP/UDP dst port]\n"
 ETHTOOL = {
     "-k": "Features for eth0:\nlarge-receive-offload: off\ngeneric-receive-offload: off\n"
     "hw-tc-offload: on [fixed]\nrx-checksumming: on\n",
     "-x": "RSS hash key:\n6d:5a:6d:5a:6d:5a:6d:5a\n",
     "-g": "Pre-set maximums:\nRX:\t\t4096\nCurrent hardware settings:\nRX:\t\t512\n",
     "-c": "Adaptive RX: off  TX: off\n",
+    **{f"-n-{name}": f"{FLOWS_USE}IP SA\nIP DA\n{PORTS}\n" for name in ("tcp4", "tcp6")},
+    **{f"-n-{name}": f"{FLOWS_USE}IP SA\nIP DA\n\n" for name in ("udp4", "udp6")},
     "-S": "NIC statistics:\n     rx_packets: 7\n     rx_missed_errors: 9\n     rx_out_of_buffer: 0\n",
     "-a": "Autonegotiate:\toff\nRX:\t\toff\n",
 }
+
+TWO_QUEUES = {"sys/class/net/eth0/queues/rx-1/rps_cpus": "0"}
 
 # name: (what is changed, row, level, words, what mends it)
 BAD = {
@@ -129,6 +135,23 @@ BAD = {
         {"-x": "RSS hash key:\n6d:5a:11:5a\n", "sys/class/net/eth0/queues/rx-1/rps_cpus": "0"},
         "queues", "warn", "2 queues, and the two directions", "ethtool -L eth0 combined 1",
     ),
+    "ports of fragments": (
+        {"-n-udp4": f"{FLOWS_USE}IP SA\nIP DA\n{PORTS}\n", **TWO_QUEUES},
+        "queues", "warn", "hash of udp4 has the ports", "ethtool -N eth0 rx-flow-hash udp4 sd",
+    ),
+    "one direction's address": (
+        {f"-n-{name}": f"{FLOWS_USE}IP SA\n\n" for name in ("tcp4", "tcp6")} | TWO_QUEUES,
+        "queues", "warn", "hash of tcp4, tcp6 is not the same",
+        "ethtool -N eth0 rx-flow-hash tcp4 sdfn; ethtool -N eth0 rx-flow-hash tcp6 sdfn",
+    ),
+    "one direction's port": (
+        {"-n-udp6": f"{FLOWS_USE}IP SA\nIP DA\n{PORTS[:PORTS.index('L4 bytes 2')]}\n", **TWO_QUEUES},
+        "queues", "warn", "hash of udp6 is not the same", "ethtool -N eth0 rx-flow-hash udp6 sd",
+    ),
+    "one direction's card": (
+        {"-n-tcp6": f"{FLOWS_USE}L2DA\nIP SA\nIP DA\n\n", **TWO_QUEUES},
+        "queues", "warn", "hash of tcp6 is not the same", "ethtool -N eth0 rx-flow-hash tcp6 sdfn",
+    ),
     "RPS": ({"sys/class/net/eth0/queues/rx-0/rps_cpus": "3"}, "queues", "warn", "spread over CPUs", "echo 0"),
     "ring": ({"-g": "Current hardware settings:\nRX:\t\t4096\n"}, "card", "warn", "has 4096 places", "rx 1024"),
     "adaptive": ({"-c": "Adaptive RX: on\n"}, "card", "warn", "as long as it likes", "adaptive-rx off"),
@@ -155,7 +178,9 @@ def host(tmp_path):
         for option, text in answers.items():
             (tmp_path / f"answer{option}").write_text(text)
         ethtool = tmp_path / "ethtool"
-        ethtool.write_text(f'#!/bin/sh\n[ "$2" = eth0 ] && exec cat "{tmp_path}/answer$1"\n')
+        ethtool.write_text(
+            f'#!/bin/sh\n[ "$2" = eth0 ] && exec cat "{tmp_path}/answer$1${{4:+-$4}}"\n'
+        )
         ethtool.chmod(0o755)
         made = Host("eth0", str(root), str(ethtool))
         made.__dict__.update({"library": "/opt/libpcap-accel.so", **told})
@@ -175,6 +200,30 @@ def test_good_in_another_way(host):
     found = checks.examine(made)
     assert [f for _, f in found if f.level != "ok"] == []
     assert "fanout group 7 (hash) is in use by ?: another" in dict(found)["groups"].text
+
+
+SILENT = {f"-n-{name}": "" for name in ("tcp4", "tcp6", "udp4", "udp6")}
+
+
+@pytest.mark.parametrize("fields", [{}, SILENT], ids=["fields", "a driver that does not say"])
+def test_good_queues(host, fields):
+    """Fields that keep flows whole, and none told."""
+    found = checks.examine(host({**TWO_QUEUES, **fields}))
+    assert [f for _, f in found if f.level != "ok"] == []
+    assert dict(found)["queues"].text == "2 receive queues, directions in order"
+
+
+def test_fields_of_one_queue(host):
+    """There it does not matter what they are."""
+    found = checks.examine(host({"-n-udp4": f"{FLOWS_USE}IP SA\n{PORTS}\n"}))
+    assert [f for _, f in found if f.level != "ok"] == []
+
+
+@pytest.mark.parametrize("name", ["one direction's port", "ports of fragments"])
+def test_bad_fields(host, name):
+    """Mended by the addresses alone, and nothing is said to be in order."""
+    found = [f for row, f in checks.examine(host(BAD[name][0])) if row == "queues"]
+    assert [f.fix.rpartition(" ")[2] for f in found] == ["sd"]
 
 
 @pytest.mark.parametrize(("changes", "row", "level", "words", "fix"), BAD.values(), ids=BAD)
