@@ -40,6 +40,17 @@ def look_at_state(host: Host) -> Iterator[Finding]:
             f"{', '.join(upper)} is on top of it: capturing on both shows packets twice",
             "capture on one of them",
         )
+    if not upper and not host.exists(host.net("master")) and not host.has_address:
+        yield from _look_at_speech(host, flags)
+
+
+def _look_at_speech(host: Host, flags: int) -> Iterator[Finding]:
+    """What an interface says that is there to listen."""
+    if not flags & 0x80:
+        yield warn(
+            "ARP is on: the host answers for its other addresses, and on this link it has none",
+            f"ip link set dev {host.iface} arp off",
+        )
     if host.number(f"/proc/sys/net/ipv6/conf/{host.iface}/disable_ipv6") == 0:
         yield warn(
             "IPv6 is on: the host itself speaks on the link",

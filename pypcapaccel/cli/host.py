@@ -85,6 +85,19 @@ class Host:
         return {name: value for name, value, fixed in found if not fixed}
 
     @cached_property
+    def has_address(self) -> bool:
+        """Has the interface an address, but for the one that IPv6 makes by itself? True where it is not known."""
+        if not self.is_real:
+            return False
+        argv = ["ip", "-o", "address", "show", "dev", self.iface]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_PATIENCE_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return True
+        found = re.search(r"\binet |\binet6 .* scope (global|site|host)", done.stdout)
+        return done.returncode != 0 or found is not None
+
+    @cached_property
     def processes(self) -> dict[str, str]:
         """{pid: program}."""
         found = {}

@@ -39,7 +39,7 @@ GOOD = {
     "proc/sys/net/ipv6/conf/eth0/disable_ipv6": "1",
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance",
     "sys/class/net/eth0/operstate": "up",
-    "sys/class/net/eth0/flags": "0x1003",
+    "sys/class/net/eth0/flags": "0x1083",
     "sys/class/net/eth0/queues/rx-0/rps_cpus": "0",
     "sys/class/net/eth0/statistics/rx_dropped": "0",
 }
@@ -123,10 +123,11 @@ BAD = {
         {"proc/net/snmp": "Ip: InReceives ReasmFails\nIp: 10 3\n"},
         "fragments", "warn", "3 fragmented packets", "ipfrag_high_thresh",
     ),
-    "down": ({"sys/class/net/eth0/flags": "0x1002"}, "interface", "fail", "eth0 is down", "ip link set dev eth0 up"),
+    "down": ({"sys/class/net/eth0/flags": "0x1082"}, "interface", "fail", "eth0 is down", "ip link set dev eth0 up"),
     "no link": ({"sys/class/net/eth0/operstate": "down"}, "interface", "fail", "has no link", "cable"),
-    "promisc": ({"sys/class/net/eth0/flags": "0x1103"}, "interface", "warn", "by hand", "promisc off"),
+    "promisc": ({"sys/class/net/eth0/flags": "0x1183"}, "interface", "warn", "by hand", "promisc off"),
     "bridge": ({"sys/class/net/eth0/master": ""}, "interface", "warn", "bridge or a bond", "one of them"),
+    "ARP": ({"sys/class/net/eth0/flags": "0x1003"}, "interface", "warn", "ARP is on", "ip link set dev eth0 arp off"),
     "IPv6": ({"proc/sys/net/ipv6/conf/eth0/disable_ipv6": "0"}, "interface", "warn", "IPv6 is on", "disable_ipv6=1"),
     "LRO": ({"-k": "large-receive-offload: on\n"}, "offloads", "fail", "nobody can take them apart", "lro off"),
     "GRO": ({"-k": "generic-receive-offload: on\n"}, "offloads", "warn", "packets are joined", "gro off"),
@@ -160,13 +161,16 @@ BAD = {
 }  # fmt: skip
 
 
+ASKED = ("fanouts", "captures", "has_address")  # of a host: not from its files
+
+
 @pytest.fixture
 def host(tmp_path):
     """host(changes): a host in a folder, with an ethtool that answers from files."""
 
     def make(changes):
         root = tmp_path / "root"
-        told = {name: changes[name] for name in ("fanouts", "captures") if name in changes}
+        told = {name: changes[name] for name in ASKED if name in changes}
         files = {k: v for k, v in changes.items() if not k.startswith("-") and k not in told}
         for name, text in {**GOOD, **files}.items():
             if text is None:
@@ -226,6 +230,17 @@ def test_bad_fields(host, name):
     assert [f.fix.rpartition(" ")[2] for f in found] == ["sd"]
 
 
+@pytest.mark.parametrize(
+    "used",
+    [{"has_address": True}, BAD["bridge"][0], BAD["on top"][0]],
+    ids=["address", "bridge", "on top"],
+)
+def test_an_interface_that_speaks(host, used):
+    """One that the host itself uses may."""
+    found = checks.examine(host({**BAD["ARP"][0], **BAD["IPv6"][0], **used}))
+    assert not [f for _, f in found if "ARP" in f.text or "IPv6" in f.text]
+
+
 @pytest.mark.parametrize(("changes", "row", "level", "words", "fix"), BAD.values(), ids=BAD)
 def test_what_is_wrong(host, changes, row, level, words, fix):
     """One finding that is not ok, and it is this."""
@@ -281,6 +296,23 @@ def test_who_owns_a_socket():
 def in_lab(lab, accel_build, code):
     env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
     return json.loads(lab.run([sys.executable, "-c", code], env=env).stdout)
+
+
+def test_addresses_are_the_kernel_s(lab, accel_build):
+    """Of the sender, of the sensor, and of an interface that has only what IPv6 gave it, or nothing."""
+    code = (
+        "import json, subprocess; from pypcapaccel.cli.host import Host\n"
+        "ip = lambda *words: subprocess.run(['ip', *words], check=True)\n"
+        "seen = [Host('eth0').has_address, Host('nosuch').has_address]\n"
+        "ip('link', 'add', 'd0', 'type', 'veth', 'peer', 'd1')\n"
+        "open('/proc/sys/net/ipv6/conf/d0/disable_ipv6', 'w').write('0')\n"
+        "for words in ((), ('fe80::1/64',), ('2001:db8::1/64',)):\n"
+        "    [ip('addr', 'add', word, 'dev', 'd0', 'nodad') for word in words]\n"
+        "    seen.append(Host('d0').has_address)\n"
+        "ip('link', 'del', 'd0')\n"
+        "print(json.dumps(seen))"
+    )
+    assert in_lab(lab, accel_build, code) == [True, True, False, False, True]
 
 
 def test_fanout_groups_are_the_kernel_s(lab, accel_build):
