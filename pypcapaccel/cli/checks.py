@@ -13,20 +13,17 @@ from typing import NamedTuple
 
 from . import checks_interface as interface
 from .finding import Finding, fail, ok, warn
-from .host import Host
+from .host import RING, Host
 from .target import is_confined, is_of_system
 
 __all__ = ["CHECKS", "Check", "examine"]
 
-MIB = 1 << 20
-RING = 64 * MIB  # of a capture, by default
 FIRST_KERNEL = (4, 20)  # PACKET_IGNORE_OUTGOING
 GROUP_KERNEL = (5, 12)  # PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
 DEEPEST_SLEEP = (
     3  # C-state; waking from a deeper one takes longer than a ring's first packets may wait
 )
-ORDER_1MIB = 8  # pages of 4 KiB
 
 
 class Check(NamedTuple):
@@ -115,12 +112,7 @@ def look_at_memory(host: Host) -> Iterator[Finding]:
         )
     elif found:
         yield ok(f"{int(found.group(1)) // 1024} MiB of memory are free")
-    blocks = [
-        line.split()[4:]
-        for line in host.text("/proc/buddyinfo").splitlines()
-        if "Normal" in line or "DMA32" in line
-    ]
-    if blocks and not any(int(n) for block in blocks for n in block[ORDER_1MIB:]):
+    if host.long_pieces and not any(host.long_pieces.values()):
         yield warn(
             "no free piece of memory is as long as a ring's block (1 MiB)",
             "sysctl -w vm.compact_memory=1",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from .finding import Finding, fail, ok, warn
-from .host import Host
+from .host import MIB, RING, Host
 
 MAX_DESCRIPTORS = 1024  # more leave the L3 cache
 
@@ -175,7 +175,7 @@ def _cpus(text: str) -> set[int]:
 
 
 def look_at_node(host: Host) -> Iterator[Finding]:
-    """Interrupts on the CPUs of the card's own memory node."""
+    """Interrupts on the CPUs of the card's own memory node, and rings in its memory."""
     node = host.number(host.net("device/numa_node"))
     nodes = host.glob("/sys/devices/system/node/node[0-9]*")
     if node < 0 or len(nodes) < 2:
@@ -194,6 +194,26 @@ def look_at_node(host: Host) -> Iterator[Finding]:
         )
     else:
         yield ok(f"its interrupts are on the CPUs of its memory node ({cpus})")
+    yield from _look_at_memory(host, node)
+
+
+def _look_at_memory(host: Host, node: int) -> Iterator[Finding]:
+    """Of a memory node. Where it has none free, the kernel takes another's before it empties caches."""
+    meminfo = host.text(f"/sys/devices/system/node/node{node}/meminfo")
+    found = re.search(r"MemFree:\s*(\d+) kB", meminfo)
+    if found and int(found.group(1)) * 1024 < RING * 11 // 10:
+        yield warn(
+            f"{int(found.group(1)) * 1024 // MIB} MiB are free on the card's memory node ({node}), a ring takes 64: "
+            f"the rest would be on another",
+            f"numactl --membind={node} PROGRAM, or: sysctl -w vm.drop_caches=1",
+        )
+    elif found:
+        yield ok(f"{int(found.group(1)) * 1024 // MIB} MiB are free on its memory node ({node})")
+    if host.long_pieces.get(node) == 0 and any(host.long_pieces.values()):
+        yield warn(
+            f"no free piece of memory on the card's memory node ({node}) is as long as a ring's block (1 MiB)",
+            f"echo 1 >/sys/devices/system/node/node{node}/compact",
+        )
 
 
 def look_at_rings(host: Host) -> Iterator[Finding]:

@@ -18,8 +18,11 @@ from .._pages import Page, read_pages
 from ..errors import LibraryError
 from . import packet_diag
 
-__all__ = ["Host"]
+__all__ = ["MIB", "RING", "Host"]
 
+MIB = 1 << 20
+RING = 64 * MIB  # of a capture, by default
+_ORDER_1MIB = 8  # pages of 4 KiB
 _PATIENCE_S = 10
 
 
@@ -96,6 +99,18 @@ class Host:
             return True
         found = re.search(r"\binet |\binet6 .* scope (global|site|host)", done.stdout)
         return done.returncode != 0 or found is not None
+
+    @cached_property
+    def long_pieces(self) -> dict[int, int]:
+        """{memory node: free pieces that are as long as a ring's block}."""
+        found: dict[int, int] = {}
+        zones = re.findall(
+            r"^Node (\d+), zone +(?:Normal|DMA32) +(.*)", self.text("/proc/buddyinfo"), re.M
+        )
+        for node, n_free in zones:
+            n_long = sum(int(n) for n in n_free.split()[_ORDER_1MIB:])
+            found[int(node)] = found.get(int(node), 0) + n_long
+        return found
 
     @cached_property
     def processes(self) -> dict[str, str]:

@@ -27,6 +27,7 @@ GOOD = {
     "sys/devices/system/cpu/cpu0/cpuidle/state1/disable": "1",
     "sys/devices/system/node/node0/cpulist": "0-3,8",
     "sys/devices/system/node/node1/cpulist": "4-7",
+    "sys/devices/system/node/node0/meminfo": "Node 0 MemTotal: 1 kB\nNode 0 MemFree:  800000 kB\n",
     "sys/class/net/eth0/device/numa_node": "0",
     "sys/class/net/eth0/device/msi_irqs/31": "",
     "proc/irq/31/smp_affinity_list": "2,8",
@@ -97,6 +98,15 @@ BAD = {
     "far interrupts": (
         {"proc/irq/31/smp_affinity_list": "0-4"},
         "memory node", "warn", "interrupts 31 of the card", "for i in 31; do echo 0-3,8 >/proc/irq/$i",
+    ),
+    "no memory on its node": (
+        {"sys/devices/system/node/node0/meminfo": "Node 0 MemTotal: 800000 kB\nNode 0 MemFree: 65536 kB\n"},
+        "memory node", "warn", "64 MiB are free on the card's memory node (0)", "numactl --membind=0 ",
+    ),
+    "its node in pieces": (
+        {"proc/buddyinfo": "Node 0, zone    DMA32  9 9 9 9 9 9 9 9 0 0 0\nNode 0, zone   Normal  9 9 9 9 9 9 9 9 0 0\n"
+                           "Node 1, zone   Normal  0 0 0 0 0 0 0 0 0 0 1\n"},
+        "memory node", "warn", "no free piece of memory on the card's memory node (0)", "node/node0/compact",
     ),
     "on top": ({"sys/class/net/eth0/upper_eth0.10": ""}, "interface", "warn", "eth0.10 is on top", "one of them"),
     "TSO": ({"-k": "tcp-segmentation-offload: on\n"}, "offloads", "warn", "before it is cut", "tso off"),
@@ -198,8 +208,11 @@ def test_a_good_host(host):
 
 
 def test_good_in_another_way(host):
-    """A profile that does not matter, states that are off, a card without counters of its own."""
-    made = host({"etc/apparmor.d/usr.bin.tcpdump": "", "-S": "", "fanouts": {(7, "hash"): {"1"}}})
+    """A profile that does not matter, states that are off, a card without counters of its own, long pieces
+    of memory in one zone."""
+    zones = "Node 0, zone    DMA32  0 0 0 0 0 0 0 0 1 0 0\nNode 0, zone   Normal  9 9 9 9 9 9 9 9 0 0 0\n"
+    changes = {"etc/apparmor.d/usr.bin.tcpdump": "", "-S": "", "proc/buddyinfo": zones}
+    made = host({**changes, "fanouts": {(7, "hash"): {"1"}}})
     made.__dict__["library"] = "/usr/lib/x86_64-linux-gnu/libpcap-accel/libpcap-accel.so"
     found = checks.examine(made)
     assert [f for _, f in found if f.level != "ok"] == []
