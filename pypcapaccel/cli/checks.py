@@ -158,6 +158,23 @@ def look_at_cpus(host: Host) -> Iterator[Finding]:
         yield ok("nothing moves interrupts or slows the CPUs")
 
 
+def look_at_isolated(host: Host) -> Iterator[Finding]:
+    """CPUs that are kept from other programs; that none is, is nothing wrong."""
+    isolated = host.cpus("/sys/devices/system/cpu/isolated")
+    tickless = host.cpus("/sys/devices/system/cpu/nohz_full")
+    shared = sorted(tickless - isolated)
+    if shared:
+        yield warn(
+            f"CPUs {','.join(map(str, shared))} are without a tick (nohz_full), but not isolated: with a second program there it is back",
+            f"boot with isolcpus={','.join(map(str, sorted(tickless | isolated)))}",
+        )
+    if isolated:
+        told = host.text("/sys/devices/system/cpu/isolated")
+        yield ok(
+            f"CPUs {told} are isolated: a capture runs there if it is put there (taskset -c {told})"
+        )
+
+
 def look_at_softnet(host: Host) -> Iterator[Finding]:
     rows = [line.split() for line in host.text("/proc/net/softnet_stat").splitlines()]
     dropped = sum(int(row[1], 16) for row in rows if len(row) > 2)
@@ -242,6 +259,7 @@ CHECKS = (
     Check("AppArmor", False, look_at_apparmor),
     Check("memory", False, look_at_memory),
     Check("cpus", False, look_at_cpus),
+    Check("isolated CPUs", False, look_at_isolated),
     Check("backlog", False, look_at_softnet),
     Check("packet sockets", False, look_at_packet_sockets),
     Check("groups", False, look_at_groups),

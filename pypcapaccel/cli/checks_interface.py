@@ -164,16 +164,6 @@ def look_at_queues(host: Host) -> Iterator[Finding]:
             )
 
 
-def _cpus(text: str) -> set[int]:
-    """Of a list like 0-3,8."""
-    found: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if first.isdigit():
-            found |= set(range(int(first), int(last if dash else first) + 1))
-    return found
-
-
 def look_at_node(host: Host) -> Iterator[Finding]:
     """Interrupts on the CPUs of the card's own memory node, and rings in its memory."""
     node = host.number(host.net("device/numa_node"))
@@ -181,11 +171,12 @@ def look_at_node(host: Host) -> Iterator[Finding]:
     if node < 0 or len(nodes) < 2:
         yield ok("its memory is as near to every CPU")
         return
-    cpus = host.text(f"/sys/devices/system/node/node{node}/cpulist")
+    near = f"/sys/devices/system/node/node{node}/cpulist"
+    cpus = host.text(near)
     far = [
         path.name
         for path in host.glob(host.net("device/msi_irqs/*"))
-        if _cpus(host.text(f"/proc/irq/{path.name}/smp_affinity_list")) - _cpus(cpus)
+        if host.cpus(f"/proc/irq/{path.name}/smp_affinity_list") - host.cpus(near)
     ]
     if far:
         yield warn(

@@ -53,6 +53,15 @@ class Host:
         except ValueError:
             return -1
 
+    def cpus(self, path: str) -> set[int]:
+        """A file's CPUs, told as 0-3,8."""
+        found: set[int] = set()
+        for part in self.text(path).split(","):
+            first, dash, last = part.partition("-")
+            if first.isdigit():
+                found |= set(range(int(first), int(last if dash else first) + 1))
+        return found
+
     def read(self, path: Path) -> str:
         """As text(), of a path that glob() found."""
         try:

@@ -123,6 +123,10 @@ BAD = {
         {"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave"},
         "cpus", "warn", "governor is powersave", "cpupower",
     ),
+    "a tick": (
+        {"sys/devices/system/cpu/isolated": "4-6", "sys/devices/system/cpu/nohz_full": "2-4,6-8"},
+        "isolated CPUs", "warn", "CPUs 2,3,7,8 are without a tick", "isolcpus=2,3,4,5,6,7,8",
+    ),
     "backlog": ({"proc/net/softnet_stat": "ff 0000000a 0 0"}, "backlog", "warn", "10 packets were dropped", "backlog"),
     "budget": ({"proc/net/softnet_stat": "ff 0 0000000b 0"}, "backlog", "warn", "budget 11 times", "netdev_budget"),
     "other sockets": (
@@ -252,6 +256,15 @@ def test_an_interface_that_speaks(host, used):
     """One that the host itself uses may."""
     found = checks.examine(host({**BAD["ARP"][0], **BAD["IPv6"][0], **used}))
     assert not [f for _, f in found if "ARP" in f.text or "IPv6" in f.text]
+
+
+def test_isolated_cpus(host):
+    """Told where there are any. "(null)": what some kernels say for none."""
+    folder = "sys/devices/system/cpu"
+    found = dict(checks.examine(host({f"{folder}/isolated": "2-3", f"{folder}/nohz_full": "3"})))
+    assert found["isolated CPUs"].level == "ok" and "CPUs 2-3 are" in found["isolated CPUs"].text
+    none = host({f"{folder}/isolated": "", f"{folder}/nohz_full": "(null)"})
+    assert "isolated CPUs" not in dict(checks.examine(none))
 
 
 @pytest.mark.parametrize(("changes", "row", "level", "words", "fix"), BAD.values(), ids=BAD)
