@@ -165,7 +165,8 @@ def look_at_isolated(host: Host) -> Iterator[Finding]:
     shared = sorted(tickless - isolated)
     if shared:
         yield warn(
-            f"CPUs {','.join(map(str, shared))} are without a tick (nohz_full), but not isolated: with a second program there it is back",
+            f"CPUs {','.join(map(str, shared))} are without a tick (nohz_full), but not isolated: "
+            f"a second program brings it back",
             f"boot with isolcpus={','.join(map(str, sorted(tickless | isolated)))}",
         )
     if isolated:
