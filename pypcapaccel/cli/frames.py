@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["KINDS", "MAX_FLOWS", "MIN_LEN", "craft"]
+__all__ = ["KINDS", "MAX_FLOWS", "MIN_LEN", "checksum", "craft"]
 
 KINDS = ("udp", "tcp", "pppoe")
 MAX_FLOWS = 65536
@@ -25,7 +25,7 @@ PROTOCOL_TCP, PROTOCOL_UDP = 6, 17
 PORT = 9  # discard
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """RFC 1071."""
     padded = data + b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
@@ -47,10 +47,10 @@ def _transport(
     else:
         head = struct.pack("!HHHH", port, PORT, length, 0)
     pseudo = source + destination + struct.pack("!BBH", 0, protocol, length)
-    checksum = _checksum(pseudo + head + payload)
+    filled = checksum(pseudo + head + payload)
     if protocol == PROTOCOL_TCP:
-        return head[:16] + struct.pack("!H", checksum) + head[18:] + payload
-    return head[:6] + struct.pack("!H", checksum or 0xFFFF) + payload
+        return head[:16] + struct.pack("!H", filled) + head[18:] + payload
+    return head[:6] + struct.pack("!H", filled or 0xFFFF) + payload
 
 
 def _ip(protocol: int, flow: int, length: int) -> bytes:
@@ -63,7 +63,7 @@ def _ip(protocol: int, flow: int, length: int) -> bytes:
         + source
         + destination
     )
-    return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + segment
 
 
 def _frame(kind: str, flow: int, size: int) -> bytes:

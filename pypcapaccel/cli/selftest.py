@@ -7,6 +7,7 @@ Threads: the main one.
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ __all__ = ["METHODS", "try_groups"]
 
 MEMBERS, FLOWS, SIZE = 4, 64, 200
 PATIENCE_S = 5.0
-KINDS = ("udp", "tcp", "vlan", "pppoe")
+KINDS = ("udp", "tcp", "ipv6", "fragment", "ipv6 fragment", "vlan", "pppoe")
 
 
 class Method(NamedTuple):
@@ -37,27 +38,89 @@ class Method(NamedTuple):
 METHODS = (
     Method("fanout=hash", "afpacket:{}?fanout=hash,group=7", KINDS, "use pfq: with steer_flow"),
     Method(
-        "steer_flow", "pfq:{}?group=7,computation=steer_flow", KINDS[:3], "install a newer kernel"
+        "steer_flow", "pfq:{}?group=7,computation=steer_flow", KINDS[:-1], "install a newer kernel"
     ),
 )
 _BUFFER = "4MiB"
+_AT_ONCE = 512  # frames: the kernel's queue between the two ends has room for 1000
 _TAG = bytes.fromhex("8100002a")
 _MACS = 12
+# A network of RFC 5180, and a word that makes its sum 0.
+_NET6 = bytes.fromhex("20010002 0000 0000 0000 dffc")
+_ETH_IPV6, _FRAGMENT6 = bytes.fromhex("86dd"), 44
+_MORE = 0x2000  # fragments
+_CUT = 80  # a fragment's data but the last's, by eights
 
 
 def _turned(frame: bytes, ip_at: int) -> bytes:
     """The answer to a frame: addresses and ports the other way round. Checksums are sums, and stay right."""
-    ip, ports = frame[ip_at : ip_at + 20], frame[ip_at + 20 : ip_at + 24]
-    turned = ip[:12] + ip[16:20] + ip[12:16] + ports[2:] + ports[:2]
-    return frame[6:12] + frame[:6] + frame[_MACS:ip_at] + turned + frame[ip_at + 24 :]
+    v6 = frame[ip_at] >> 4 == 6
+    at, size = (ip_at + 8, 16) if v6 else (ip_at + 12, 4)
+    end = at + 2 * size  # the ports are behind the addresses
+    addresses = frame[at + size : end] + frame[at : at + size]
+    ports = frame[end + 2 : end + 4] + frame[end : end + 2]
+    return frame[6:12] + frame[:6] + frame[_MACS:at] + addresses + ports + frame[end + 4 :]
+
+
+def _packet6(protocol: int, ip: bytes, data: bytes) -> bytes:
+    """An IPv6 packet between the addresses of an IPv4 packet, whose UDP checksum stays right."""
+    head = struct.pack("!IHBB", 6 << 28, len(data), protocol, 64)
+    return head + _NET6 + ip[12:16] + _NET6 + ip[16:20] + data
+
+
+def _fragment(ip: bytes, at: int, data: bytes) -> bytes:
+    """An IPv4 packet's; the first is not the last."""
+    where = at // 8 if at else _MORE
+    head = ip[:2] + struct.pack("!H2sHBBH", 20 + len(data), ip[4:6], where, 64, ip[9], 0) + ip[12:]
+    return head[:10] + struct.pack("!H", frames.checksum(head)) + head[12:] + data
+
+
+def _fragment6(ip: bytes, at: int, data: bytes) -> bytes:
+    """As _fragment(), of IPv6."""
+    head = struct.pack("!BBHHH", ip[9], 0, at or 1, 0, ip[4] << 8 | ip[5])
+    return _packet6(_FRAGMENT6, ip, head + data)
+
+
+def _cut(frame: bytes) -> tuple[bytes, bytes]:
+    """The packet of a frame in two fragments."""
+    link, ip, data = frame[:14], frame[14:34], frame[34:]
+    first, last = _fragment(ip, 0, data[:_CUT]), _fragment(ip, _CUT, data[_CUT:])
+    return link + first, link + last
+
+
+def _cut6(frame: bytes) -> tuple[bytes, bytes]:
+    """The same, of IPv6."""
+    link, ip, data = frame[:_MACS] + _ETH_IPV6, frame[14:34], frame[34:]
+    first, last = _fragment6(ip, 0, data[:_CUT]), _fragment6(ip, _CUT, data[_CUT:])
+    return link + first, link + last
+
+
+_CUTS = {"fragment": _cut, "ipv6 fragment": _cut6}
 
 
 def _flows(kind: str) -> Iterator[tuple[bytes, bytes]]:
-    """A frame of each flow, and one of its other direction."""
-    crafted = frames.craft("udp" if kind == "vlan" else kind, FLOWS, SIZE)
-    for frame in crafted:
-        there = frame[:_MACS] + _TAG + frame[_MACS:] if kind == "vlan" else frame
+    """A frame of each flow, and one of its other direction; of fragments, the first and the last."""
+    for frame in frames.craft(kind if kind in frames.KINDS else "udp", FLOWS, SIZE):
+        there = frame
+        if kind in _CUTS:
+            yield _CUTS[kind](frame)
+            continue
+        if kind == "vlan":
+            there = frame[:_MACS] + _TAG + frame[_MACS:]
+        elif kind == "ipv6":
+            ip = frame[14:34]
+            there = frame[:_MACS] + _ETH_IPV6 + _packet6(ip[9], ip, frame[34:])
         yield there, _turned(there, {"vlan": 18, "pppoe": 22}.get(kind, 14))
+
+
+def _read(members: list[capture.Capture], seen: dict[bytes, list[int]]) -> int:
+    """What has come: how many."""
+    got = 0
+    for i, member in enumerate(members):
+        for packet in member.read(timeout_ms=20):
+            got += 1
+            seen.setdefault(bytes(packet.data), []).append(i)
+    return got
 
 
 def _share(device: str, sends: str, sent: list[bytes]) -> dict[bytes, list[int]]:
@@ -68,18 +131,18 @@ def _share(device: str, sends: str, sent: list[bytes]) -> dict[bytes, list[int]]
             members = [
                 stack.enter_context(capture.open(device, buffer=_BUFFER)) for _ in range(MEMBERS)
             ]
-        with Sender(sends) as sender:
-            sender.send(sent)
-            sender.flush()
         deadline, quiet = time.monotonic() + PATIENCE_S, 0
+        with Sender(sends) as sender:
+            for at in range(0, len(sent), _AT_ONCE):
+                sender.send(sent[at : at + _AT_ONCE])
+                sender.flush()
+                while not all(map(seen.get, sent[: at + _AT_ONCE])) and time.monotonic() < deadline:
+                    _read(members, seen)
         # Once more after all have come: one that comes twice would be missed.
-        while quiet < 2 and time.monotonic() < deadline:
-            got = 0
-            for i, member in enumerate(members):
-                for packet in member.read(timeout_ms=20):
-                    got += 1
-                    seen.setdefault(bytes(packet.data), []).append(i)
-            quiet = quiet + 1 if not got and all(seen.values()) else 0
+        while quiet < 2:
+            got = _read(members, seen)
+            done = all(seen.values()) or time.monotonic() >= deadline
+            quiet = quiet + 1 if not got and done else 0
     return seen
 
 
