@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """What is tried at random is the same in every run, and much more of it with --full."""
     settings.register_profile(
         "project",
-        max_examples=1000 if config.getoption("--full") else 40,
+        max_examples=1000 if config.getoption("--full") else 100,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

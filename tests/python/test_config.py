@@ -2,6 +2,7 @@
 """Configurations: both formats into one model and back without loss; every mistake at its place, all at
 once; hostile files cost nothing."""
 
+import functools
 import json
 import tracemalloc
 from pathlib import Path
@@ -287,28 +288,27 @@ def test_unreadable_files(tmp_path):
 # ---- both ways ----
 
 
-SIZES = {"1MiB": 1 << 20, "65536": 1 << 16, "4KiB": 4096, "0x10000": 1 << 16, "1m": 1 << 20}
+TEXTS = {
+    "bool": ["yes", "no", "true", "0", "off"],
+    "size": ["1MiB", "65536", "4KiB", "0x10000", "1m", "0"],
+    "time": ["0", "1ms", "10ms", "1s", "500us"],
+    "number": [str(n) for n in (*range(500), *(1 << bit for bit in range(9, 17)))],
+}
+TRICKY = ["1:20", "no", " x ", '"', "\\", "# a", "a # b", "a\tb", "~", "-", "[a]", "é"]
+COMPUTATIONS = ["", "ip", "ip >-> steer_flow", 'filter "tcp port 80" >-> steer_flow', "port 53"]
 
 
+@functools.cache
 def texts_for(key):
+    """Values that the option takes, whatever rules its row has."""
     row = options.table()[key]
-    simple = {
-        "bool": st.sampled_from(["yes", "no", "true", "0", "off"]),
-        "word": st.sampled_from(row.words or ("",)),
-        "words": st.sampled_from(row.words or ("",)),
-        "size": st.sampled_from([t for t, n in SIZES.items() if row.min <= n <= row.max] or [""]),
-        "time": st.sampled_from(["0", "1ms", "10ms", "1s", "500us"]),
-        "text": st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
-        | st.sampled_from(
-            ["1:20", "no", " x ", '"', "\\", "# a", "a # b", "a\tb", "~", "-", "[a]", "é"]
-        ),
-    }
-    numbers = st.integers(max(row.min, 1), min(row.max, 500)).map(str)
     if key == "computation":
-        return st.sampled_from(
-            ["", "ip", "ip >-> steer_flow", 'filter "tcp port 80" >-> steer_flow', "port 53"]
-        )
-    return simple.get(row.type, numbers)
+        return st.sampled_from(COMPUTATIONS)
+    if row.type == "text":
+        characters = st.characters(exclude_categories=["Cc", "Cs"])
+        return st.text(characters, max_size=20) | st.sampled_from(TRICKY)
+    texts = row.words or TEXTS[{"numbers": "number"}.get(row.type, row.type)]
+    return st.sampled_from([text for text in texts if options.check_value(key, text) is None])
 
 
 @st.composite
