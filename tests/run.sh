@@ -7,9 +7,8 @@
 # As root, on Debian or Ubuntu, with nothing there but git and Python. Makes .venv/ and build*/ in the
 # repository, logs in build/log/. Ends with pytest's own summary and its exit code.
 #
-#   build/        gcc, Release, tests and tools       build-clang/  clang, compiled only
-#   build-asan/   gcc, ASan+UBSan                     build-fuzz/   clang, libFuzzer
-#   build-tsan/   gcc, TSan (--full)
+#   build/        gcc, Release, tests and tools       build-fuzz/   clang, ASan+UBSan, libFuzzer
+#   build-asan/   gcc, ASan+UBSan, tests              build-tsan/   gcc, TSan, tests (--full)
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -92,9 +91,8 @@ ip netns del "$probe"
 
 cmp -s tests/requirements.txt .venv/requirements.txt || step venv make_venv
 step build build build -DCMAKE_BUILD_TYPE=Release -DACCEL_TESTS=ON -DACCEL_WERROR=ON
-step build-clang build build-clang -DCMAKE_C_COMPILER=clang -DACCEL_WERROR=ON
 step build-asan build build-asan -DACCEL_SANITIZE=address -DACCEL_TESTS=ON
-step build-fuzz build build-fuzz -DCMAKE_C_COMPILER=clang -DACCEL_FUZZ=ON -DACCEL_SANITIZE=address
+step build-fuzz build build-fuzz -DCMAKE_C_COMPILER=clang -DACCEL_WERROR=ON -DACCEL_FUZZ=ON -DACCEL_SANITIZE=address
 # Into .venv, from one more build folder, which the next run finds again.
 step python .venv/bin/python -m pip install -q --no-build-isolation -C build-dir=build/python .
 [ $full = no ] || step build-tsan build build-tsan -DACCEL_SANITIZE=thread -DACCEL_TESTS=ON
