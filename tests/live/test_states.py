@@ -6,6 +6,7 @@ not differ."""
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import netlab
@@ -50,7 +51,7 @@ def start(lab, state, ours, interface):
 
 
 def finish(process, device):
-    out, err = process.communicate("\n", timeout=netlab.PATIENCE_S)
+    out, err = process.communicate("\n", timeout=4 * netlab.PATIENCE_S)
     netlab.living.remove(process)
     assert process.returncode == 0, out + err
     return parse(out, device)
@@ -93,23 +94,18 @@ def while_sent(lab, state):
 def answers(accel_build):
     """{state: what stock and we say, when it is there}. All at once, each on a link of its own: a close
     waits for the kernel, not for a CPU."""
-    asked = {
-        "created": [states],
-        "failed": [states, "nosuch0"],
-        "activated": [states],
-        "nonblock": [states],
-        "callback": [while_sent],
-        "thread": [states],
-        "removed": [states],
-    }
-    labs = {state: netlab.Lab(accel_build, pairs=1) for state in asked}
-    with ThreadPoolExecutor(len(asked)) as pool:
-        yield {
-            state: pool.submit(how, labs[state], state, *rest)
-            for state, (how, *rest) in asked.items()
-        }
-    for lab in labs.values():
-        lab.close()
+    asked = ["created", "failed", "activated", "nonblock", "callback", "thread", "removed"]
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(len(asked)))
+        found = {}
+        for state in asked:
+            lab = netlab.Lab(accel_build, pairs=1)
+            stack.callback(lab.close)
+            ask = while_sent if state == "callback" else states
+            rest = ["nosuch0"] if state == "failed" else []
+            found[state] = pool.submit(ask, lab, state, *rest)
+        yield found
+        pool.shutdown()
 
 
 def test_created(answers):
