@@ -7,7 +7,8 @@
 # Installs what is missing and the Python package, which brings the library and the command pcap-accel, into
 # build/venv; and lets real sockets talk in network namespaces of its own while the unchanged tcpdump looks
 # on: first one on two links at once, then Python on both, then four tcpdumps that share the packets by a
-# computation (four-terminals.sh). Ends within a minute after the installation and leaves nothing but build/.
+# computation (four-terminals.sh). Ends within a minute after the installation and leaves nothing but
+# what it installed: Debian's packages, and build/.
 #
 # PYTHON=FILE in front takes a Python that has the package already.
 set -eu
@@ -70,7 +71,7 @@ one_tcpdump() {
 
 python_batches() {
 	say "Python on both links:  python3 examples/batches.py afpacket:eth0:eth1?direction=in 2000 udp port 20000"
-	start batches "$router" "$python" "$examples/batches.py" \
+	start batches "$router" timeout 60 "$python" "$examples/batches.py" \
 		'afpacket:eth0:eth1?direction=in' 2000 udp port 20000
 	await 'capturing on'
 	talk 50 20

@@ -37,9 +37,12 @@ class GroupStats(NamedTuple):
     members: tuple[MemberStats, ...]
 
 
-def _is_mine(page: Page, name: str) -> bool:
+def _of_capture(pages: list[Page], name: str) -> list[Page]:
+    """Those that may be the capture's: its name decides between several. Under a name of PCAP_ACCEL_MAP or
+    PCAP_ACCEL_DEFAULT a page bears what that stands for."""
+    own = [page for page in pages if page.pid == os.getpid() and page.group is not None]
     device = name.encode()[:_MAX_DEVICE].decode(errors="replace")
-    return page.pid == os.getpid() and page.device == device and page.group is not None
+    return [page for page in own if page.device == device] or own[: len(own) == 1]
 
 
 def _group_of(page: Page) -> tuple[object, ...]:
@@ -51,7 +54,7 @@ def _group_of(page: Page) -> tuple[object, ...]:
 def of_group(name: str, own: Stats) -> GroupStats:
     """Of the group of this process's capture `name`, whose own counters are `own`. GroupError: it has none."""
     pages = list(read_pages())
-    mine = [page for page in pages if _is_mine(page, name)]
+    mine = _of_capture(pages, name)
     if not mine or mine[0].group is None:
         raise GroupError(f"{name}: is in no group, or keeps no statistics page (group=N)")
 

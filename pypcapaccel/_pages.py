@@ -14,6 +14,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from typing import Any
 __all__ = ["LAYOUT", "QUEUE", "Page", "Queue", "folders", "read_pages"]
 
 MAGIC = b"accelst2"
+ANY_VERSION = MAGIC[:-1]
 LAYOUT = struct.Struct("=8sIiQQiI16s16s128s9QIIII")
 QUEUE = struct.Struct("=16sIIIIQQQ")
 MAX_LEN = LAYOUT.size + 64 * QUEUE.size
 AWAY_NS = 10**9
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,10 @@ def _parse(path: Path, raw: bytes) -> Page | None:
     return Page(*values)
 
 
-def _read(path: Path) -> Page | None:
+def _read(path: Path, folder_fd: int) -> Page | None:
     """None: stale, and removed; or not a page of this version."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path.name, _FILE, dir_fd=folder_fd)
     except OSError:
         return None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -131,19 +135,37 @@ def _read(path: Path) -> Page | None:
         except OSError:
             return None
         try:
-            path.unlink()
+            if file.read(len(ANY_VERSION)) == ANY_VERSION:
+                os.unlink(path.name, dir_fd=folder_fd)
         except OSError:
             pass
         return None
 
 
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """Its descriptor. It and the folder it is in may be another user's, so neither may be a link: what is stale
+    there is removed."""
+    parent = os.open(folder.parent, _FOLDER)
+    try:
+        fd = os.open(folder.name, _FOLDER, dir_fd=parent)
+    finally:
+        os.close(parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def read_pages() -> Iterator[Page]:
     """The living pages, by process."""
-    found = []
+    found: list[Page | None] = []
     for folder in folders():
         try:
-            names = [path for path in folder.iterdir() if not path.name.startswith(".")]
+            with _opened(folder) as fd:
+                names = [name for name in os.listdir(fd) if name[0] != "."]  # noqa: PTH208 (of a descriptor)
+                found += [_read(folder / name, fd) for name in names]
         except OSError:
             continue
-        found += [page for page in map(_read, names) if page is not None]
-    yield from sorted(found, key=lambda page: (page.pid, page.since_ns))
+    living = [page for page in found if page is not None]
+    yield from sorted(living, key=lambda page: (page.pid, page.since_ns))

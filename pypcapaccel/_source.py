@@ -127,11 +127,10 @@ def _lent_view(batch: Any) -> memoryview:
 
 def keep_lent() -> None:
     """Before a fork: a child has no part in a ring. Where there is no memory its views may change."""
-    _, lib = ffi_and_lib()
     for reference in _lent.valuerefs():
         loan = reference()
         if loan is not None:
-            lib.pcap_accel_keep_batch(loan)
+            ffi_and_lib()[1].pcap_accel_keep_batch(loan)
 
 
 def block_tolist(block: Block) -> list[tuple[int, bytes]]:

@@ -8,10 +8,11 @@
                 print(packet.ts_ns, packet.wirelen, bytes(packet.data[:14]))
 
 What a Batch shows (``headers``, ``data``, ``array``, ``packet.data``) are read-only views, of the ring's own memory on
-devices of ours: packets are not copied. They stay valid, and their bytes the same, for as long as one of them is
-held, whatever the ring does, after ``close()`` and in a child of ``os.fork()``. Holding never stops the capture: of
-what is held when the ring needs it, the library makes a copy under the same views. Keep ``bytes(packet.data)`` to keep
-few packets of many: one view holds the memory of its neighbours too.
+afpacket: and pfq: devices, unless its blocks are short: then, and on all others, of a copy. They stay valid, and their
+bytes the same, for as long as one of them is held, whatever the ring does, after ``close()`` and in a child of
+``os.fork()``. Holding never stops the capture: of what is held when the ring needs it, the library makes a copy under
+the same views. Keep ``bytes(packet.data)`` to keep few packets of many: one view holds the memory of its neighbours
+too.
 
 The interpreter's lock is kept while packets are there and dropped to wait for them, so a busy thread
 does not starve a capture. Times are nanoseconds since 1970, lengths bytes, timeouts milliseconds.

@@ -66,7 +66,7 @@ def _version() -> str:
 
 def _columns() -> int:
     try:
-        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(1).columns or 80
     except (OSError, ValueError):
         return 80
 

@@ -126,7 +126,10 @@ class Capture:
 
 
 def _say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+    try:
+        print(json.dumps(what), flush=True)
+    except BrokenPipeError:  # whoever asked has gone
+        os._exit(1)
 
 
 def capture(engine: str, iface: str) -> None:

@@ -21,9 +21,8 @@ __all__ = ["CHECKS", "Check", "examine"]
 FIRST_KERNEL = (4, 20)  # PACKET_IGNORE_OUTGOING
 GROUP_KERNEL = (5, 12)  # PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
-DEEPEST_SLEEP = (
-    3  # C-state; waking from a deeper one takes longer than a ring's first packets may wait
-)
+# C-state; waking from a deeper one takes longer than a ring's first packets may wait.
+DEEPEST_SLEEP = 3
 
 
 class Check(NamedTuple):
@@ -65,7 +64,7 @@ def look_at_privileges(host: Host) -> Iterator[Finding]:
     yield ok("this user may capture (CAP_NET_RAW)")
     if not has >> CAP_NET_ADMIN & 1 or not has & (1 << CAP_BPF | 1 << CAP_SYS_ADMIN):
         yield warn(
-            "this user may not capture on xdp: devices: no CAP_NET_ADMIN and CAP_BPF",
+            "this user may not capture on xdp: devices, which takes CAP_NET_ADMIN and CAP_BPF",
             "run it as root, or: setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep PROGRAM",
         )
 
@@ -237,7 +236,7 @@ def look_at_captures(host: Host) -> Iterator[Finding]:
                 "a larger ring (PCAP_ACCEL_BUFFER=256MiB), a filter, or more members of a group",
             )
     if not losing:
-        yield ok(f"{len(host.captures)} captures with the library, none has lost a packet")
+        yield ok(f"no packet is lost by captures with the library ({len(host.captures)} there)")
 
 
 def look_at_fragments(host: Host) -> Iterator[Finding]:

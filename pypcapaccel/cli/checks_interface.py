@@ -94,11 +94,8 @@ def _is_symmetric(told: str) -> bool:
     return repeated or re.search(r"symmetric-\w+: on", told) is not None
 
 
-TO_MAC, FROM, TO = (
-    "L2DA",
-    "IP SA",
-    "IP DA",
-)  # as ethtool tells the fields that a card computes its hash of
+# As ethtool tells the fields that a card computes its hash of.
+TO_MAC, FROM, TO = "L2DA", "IP SA", "IP DA"
 FROM_PORT, TO_PORT = "L4 bytes 0 & 1", "L4 bytes 2 & 3"
 PROTOCOLS = ("tcp4", "tcp6", "udp4", "udp6")
 
@@ -194,8 +191,8 @@ def _look_at_memory(host: Host, node: int) -> Iterator[Finding]:
     found = re.search(r"MemFree:\s*(\d+) kB", meminfo)
     if found and int(found.group(1)) * 1024 < RING * 11 // 10:
         yield warn(
-            f"{int(found.group(1)) * 1024 // MIB} MiB are free on the card's memory node ({node}), a ring takes 64: "
-            f"the rest would be on another",
+            f"{int(found.group(1)) * 1024 // MIB} MiB are free on the card's memory node ({node}), a ring takes "
+            f"{RING // MIB}: the rest would be on another",
             f"numactl --membind={node} PROGRAM, or: sysctl -w vm.drop_caches=1",
         )
     elif found:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import LibraryError
+from ..errors import LibraryError, PcapError
 from . import CommandError
 from .checks import examine
 from .finding import Finding
 from .host import Host
-from .output import add_json, coloured, print_json
+from .output import add_json, coloured, print_json, printable
 
 COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 
@@ -32,9 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _self_test() -> list[tuple[str, Finding]]:
-    from .selftest import try_groups
+    found: list[Finding] = []
+    try:
+        from .selftest import try_groups
 
-    return [("self-test", finding) for finding in try_groups()]
+        found += try_groups()
+    except (CommandError, PcapError) as error:
+        found.append(Finding("fail", str(error), "run it as root, with the library installed"))
+    return [("self-test", finding) for finding in found]
 
 
 def _library() -> list[tuple[str, Finding]]:
@@ -70,8 +75,9 @@ def run(options: argparse.Namespace) -> int:
         return int(failed)
     for check, finding in found:
         print(
-            f"{coloured(finding.level.ljust(4), COLOURS[finding.level])}  {check.ljust(14)}  {finding.text}"
+            f"{coloured(finding.level.ljust(4), COLOURS[finding.level])}  {check.ljust(14)}  "
+            f"{printable(finding.text)}"
         )
         if finding.fix:
-            print(f"{' ' * 22}{finding.fix}")
+            print(f"{' ' * 22}{printable(finding.fix)}")
     return int(failed)

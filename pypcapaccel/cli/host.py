@@ -127,7 +127,7 @@ class Host:
         found = {}
         for path in self.glob("/proc/[0-9]*/comm"):
             try:
-                found[path.parent.name] = path.read_text().strip()
+                found[path.parent.name] = path.read_text(errors="replace").strip()
             except OSError:
                 continue
         return found

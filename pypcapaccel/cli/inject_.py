@@ -185,6 +185,7 @@ def _send(
         slice_.append(frame)
     progress.add(len(slice_), sender.send(slice_))
     sender.flush()
+    progress.show()
 
 
 def run(options: argparse.Namespace) -> int:

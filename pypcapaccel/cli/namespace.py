@@ -17,9 +17,9 @@ from pathlib import Path
 
 from . import CommandError
 
-__all__ = ["PAIR", "veth_pair"]
+__all__ = ["veth_pair"]
 
-PAIR = ("accel0", "accel1")
+_PAIR = ("accel0", "accel1")
 _CLONE_NEWNET = 0x40000000
 
 
@@ -44,7 +44,10 @@ def _settle() -> None:
     for name in ("all", "default"):
         path = Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
         if path.exists():
-            path.write_text("1")
+            try:
+                path.write_text("1")
+            except OSError as error:
+                raise CommandError(f"{path}: {error.strerror} (it has to be writable)") from None
 
 
 @contextmanager
@@ -63,11 +66,11 @@ def veth_pair() -> Iterator[tuple[str, str]]:
             ) from None
         try:
             _settle()
-            first, second = PAIR
+            first, second = _PAIR
             one = ("numtxqueues", "1", "numrxqueues", "1")
             _ip("link", "add", first, *one, "type", "veth", "peer", "name", second, *one)
-            for name in PAIR:
+            for name in _PAIR:
                 _ip("link", "set", name, "up")
-            yield PAIR
+            yield _PAIR
         finally:
             _call("setns", home.fileno(), _CLONE_NEWNET)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-__all__ = ["add_json", "coloured", "print_json", "quantity", "table"]
+__all__ = ["add_json", "coloured", "print_json", "printable", "quantity", "table"]
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +30,14 @@ def print_json(schema: str, **content: Any) -> None:
     print(json.dumps({"schema": f"pcap-accel.{schema}.1", **content}, indent=indent), flush=True)
 
 
-def _cut(row: Sequence[object]) -> list[str]:
-    return ["".join(c if c.isprintable() else "?" for c in str(cell)) for cell in row]
+def printable(text: object) -> str:
+    """What another process has written, for a terminal: nothing in it is a command to that."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str], right: Iterable[int] = ()) -> str:
     """Rows in columns; those of the indices in `right` end together."""
-    cells = [list(head), *(_cut(row) for row in rows)]
+    cells = [list(head), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     at_right = set(right)
     lines = []

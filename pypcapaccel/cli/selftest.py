@@ -157,7 +157,7 @@ def _judge(method: Method, seen: dict[bytes, list[int]]) -> Iterator[Finding]:
         if missing or twice:
             yield fail(
                 f"{method.name}: of {len(each)} {kind} packets {missing} reached nobody, and {twice} came twice",
-                method.fix,
+                f"try again on a quiet host; then {method.fix}",
             )
         elif split:
             yield warn(

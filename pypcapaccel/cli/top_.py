@@ -23,7 +23,7 @@ from typing import Any
 
 from .._pages import Page, read_pages
 from . import CommandError
-from .output import add_json, coloured, print_json, quantity, table
+from .output import add_json, coloured, print_json, printable, quantity, table
 
 HEAD = (
     "PID", "PROGRAM", "DEVICE", "ENGINE", "GROUP",
@@ -158,7 +158,9 @@ def _with_rich(options: argparse.Namespace) -> Iterator[Show]:
             for i, name in enumerate(HEAD):
                 shown.add_column(name, justify="right" if i in RIGHT else "left", no_wrap=True)
             for cells, colour in _lines(rows, options.queues):
-                shown.add_row(*map(Text, cells), style="red" if colour else "")
+                shown.add_row(
+                    *(Text(printable(cell)) for cell in cells), style="red" if colour else ""
+                )
             live.update(shown, refresh=True)
 
         yield show

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define N_KEPT 8 /* bytes of Memory that has gone, to be used again */
+#define N_KEPT 8 /* pieces of memory whose object has gone, to be used again */
 
 static struct {
 	uint8_t *bytes;
@@ -34,15 +34,19 @@ static uint8_t *take_bytes(size_t capacity)
 
 static void keep_bytes(uint8_t *bytes, size_t capacity)
 {
+	static unsigned turn;
+
 	for (int i = 0; i < N_KEPT; i++)
 		if (!kept[i].bytes) {
 			kept[i].bytes = bytes;
 			kept[i].capacity = capacity;
 			return;
 		}
-	free(kept[0].bytes); /* the next reader's capacity may be another */
-	kept[0].bytes = bytes;
-	kept[0].capacity = capacity;
+	/* The next readers' capacities may be others: each place has its turn. */
+	free(kept[turn].bytes);
+	kept[turn].bytes = bytes;
+	kept[turn].capacity = capacity;
+	turn = (turn + 1) % N_KEPT;
 }
 
 struct memory *memory_new(size_t capacity)

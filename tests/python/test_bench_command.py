@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import netlab
@@ -123,8 +124,10 @@ def test_nothing_is_left(env, number):
         stderr=subprocess.DEVNULL,
     )
     workers = {}
+    deadline = time.monotonic() + netlab.PATIENCE_S
     while not any(b"send" in words for words in workers.values()):
-        assert process.poll() is None
+        assert process.poll() is None and time.monotonic() < deadline, workers
+        time.sleep(0.02)  # between two looks
         workers = children_of(process.pid)
     # Kept, so that its inode is nobody else's until this test is over.
     space = os.open(f"/proc/{next(iter(workers))}/ns/net", os.O_RDONLY)

@@ -81,7 +81,7 @@ def test_a_capture_is_listed(lab, command, device):
     assert page.engine == device.partition(":")[0] and page.delivered == 0
     assert page.netns == Path(f"/proc/{capture.pid}/ns/net").stat().st_ino
     lab.send("peer0", "-n", "500", "-s", "300", "-r", "20000")
-    seen = await_page(capture.pid, lambda page: page.delivered == 500)
+    seen = await_page(capture.pid, lambda page: page.delivered == 500 and page.waiting)
     assert (seen.received, seen.dropped, seen.delivered_len) == (500, 0, 500 * 300)
     assert (seen.ring_used, seen.waiting, seen.queues) == (0, True, ()) and seen.ring_len > 1
     found = {
@@ -109,6 +109,29 @@ def test_a_killed_capture_leaves_nothing(lab):
     netlab.living.remove(capture.process)
     assert pages_of(capture.pid) == []
     assert not path.exists()
+
+
+def test_only_pages_are_removed(tmp_path, monkeypatch):
+    """In a folder that another user may have made: no link is followed, no file of other kinds goes."""
+    other = tmp_path / "other"
+    other.mkdir()
+    stale = pages.MAGIC + bytes(100)
+    for folder, name in ((other, "page"), (tmp_path / "mine" / "stats", "page")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(stale)
+        (folder / "older").write_bytes(b"accelst1")
+        (folder / "text").write_bytes(b"a text")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "stats").symlink_to(other)
+    (tmp_path / "whole").symlink_to(tmp_path / "mine")
+    of = [tmp_path / name / "stats" for name in ("linked", "whole", "nowhere")]
+    monkeypatch.setattr(pages, "folders", lambda: of)
+    assert list(pages.read_pages()) == []
+    mine = tmp_path / "mine" / "stats"
+    assert [len(list(folder.iterdir())) for folder in (other, mine)] == [3, 3]
+    monkeypatch.setattr(pages, "folders", lambda: [mine])
+    assert list(pages.read_pages()) == []
+    assert [path.name for path in mine.iterdir()] == ["text"]
 
 
 SLOW = """
@@ -174,7 +197,10 @@ def test_queues(lab, command):
     """Of an xdp capture, each queue: what it received; top prints a line for it."""
     capture = lab.capture("xdp:eth0?divert=force", "-f", "udp")
     lab.send("peer0", "-n", "100")
-    page = await_page(capture.pid, lambda page: page.delivered == 100)
+    page = await_page(
+        capture.pid,
+        lambda page: page.delivered == 100 and page.waiting and page.queues[0].received == 100,
+    )
     (queue,) = page.queues
     assert (queue.ifname, queue.queue, queue.received) == ("eth0", 0, 100)
     assert (queue.dropped, queue.ring_full, queue.ring_used) == (0, 0, 0)
