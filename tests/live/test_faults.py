@@ -28,7 +28,7 @@ def attempts(lab, device, error, start):
     env = {"LD_PRELOAD": str(fault)} if netlab.STOCK else lab.build.preload(str(fault))
     device = netlab.plain(device) if netlab.STOCK else device
     argv = [lab.build.tool("fault_open"), device, error, start]
-    done = lab.run(argv, env=env, check=False)
+    done = lab.run(argv, env=env, check=False, timeout=4 * netlab.PATIENCE_S)
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     last = rows[-1] if rows else "none"
     assert done.returncode == 0, f"exit {done.returncode} after {last}\n{done.stderr}"

@@ -71,7 +71,7 @@ def capture_frames(bed, path):
     tcpdump = bed.popen(argv)
     netlab.await_line(tcpdump, "listening on", "stderr")
     for i, kind in enumerate(FIRST):
-        bed.send("peer0", "-p", kind, "-n", FRAMES, "-f", FLOWS, "-b", "-q", i * FRAMES)
+        bed.send("peer0", "-p", kind, "-n", FRAMES, "-f", FLOWS, "-r", 2000, "-b", "-q", i * FRAMES)
     bed.end(tcpdump, 0)
     data, at, lines = path.read_bytes(), 24, []
     while at < len(data):

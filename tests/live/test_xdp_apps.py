@@ -133,9 +133,10 @@ def test_tcpdump_signal(port):
     argv = ["tcpdump", "-n", "-l", "-Z", "root", "-i", "xdp:eth0", "udp"]
     tcpdump = start(port, argv, "listening on")
     send(port)
-    n = N - lost_on_the_way(port)
-    for _ in range(n):
+    n = 0
+    while n < N - lost_on_the_way(port):
         assert netlab.read_line(tcpdump)
+        n += 1
     tcpdump.send_signal(netlab.signal.SIGUSR1)
     line = netlab.await_line(tcpdump, "packets captured", "stderr")
     assert f"{n} packets captured, {n} packets received by filter, 0 packets dropped" in line

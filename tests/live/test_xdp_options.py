@@ -190,7 +190,7 @@ def test_tap_is_small(lab):
 
 
 def test_tap_after_privileges(lab):
-    """A tap's filter is the library's when the process has given up its privileges."""
+    """A tap's filter holds also for a process that has given up its privileges."""
     if netlab.STOCK:
         pytest.skip("the system's libpcap has no AF_XDP")
     capture = lab.capture("xdp:eth0?tap=yes", "-u", 65534, "-f", "udp port 7778")
