@@ -105,7 +105,8 @@ static void xdp_close(void *st)
 {
 	struct xdp *x = st;
 
-	xdp_disarm(x);
+	if (x->pid == getpid())
+		xdp_disarm(x);
 	xdp_close_own_programs(x);
 	xdp_forget_expected(x);
 	for (unsigned i = 0; i < x->n_devices; i++)

@@ -32,6 +32,8 @@
 #include "kern/xsk.h"
 #include "lang/lang.h"
 
+#include <sys/types.h>
+
 #define XDP_MAX_SOCKETS	    128
 #define XDP_MAX_PACKET	    (72 * 1024) /* a packet of several buffers, put together */
 #define XDP_LINK_LEN	    22u		/* header and two tags */
@@ -79,7 +81,7 @@ struct xdp_device {
 	bool asks_vlan;	    /* the device tells the tag that it took off */
 	int sockets_fd;	    /* map */
 	int prog_fd;	    /* the first program: can be told a filter */
-	int own_fd; /* the one that was made for the filter and runs instead; 0: there is none */
+	int own_fd; /* the one that was made for the filter and runs instead; -1: there is none */
 	int link_fd;
 	unsigned first, n_sockets; /* in xdp.sockets[] */
 	/* tap=yes */
@@ -122,7 +124,7 @@ struct xdp_origin {
 };
 
 struct xdp {
-	struct accel_request rq; /* after open() without dev and set */
+	struct accel_request rq; /* dev and set live until close() */
 	struct xdp_choices opt;
 	enum accel_direction direction;
 	unsigned n_queues; /* of all devices, that were made or named */
@@ -136,7 +138,7 @@ struct xdp {
 	int epoll_fd;
 	bool is_watched; /* the program sleeps on epoll_fd itself */
 
-	bool is_armed; /* the programs take packets */
+	pid_t pid; /* who reads: a child that only closes leaves the capture alone */
 	int control_fd;
 	struct accel_xdp_control *control; /* mapped: what the programs are told */
 	bool interprets;		   /* the first programs can be told a filter */

@@ -211,7 +211,7 @@ int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err)
 	struct xdp_device *d = &x->devices[i];
 	int r;
 
-	d->sockets_fd = d->prog_fd = d->link_fd = -1;
+	d->sockets_fd = d->prog_fd = d->own_fd = d->link_fd = -1;
 	d->tap = ACCEL_TAP_NONE;
 	x->n_devices = i + 1;
 	d->iface = x->rq.dev->ifaces[i];

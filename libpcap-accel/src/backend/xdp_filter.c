@@ -101,9 +101,9 @@ int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err
 
 static void close_own(struct xdp_device *d)
 {
-	if (d->own_fd > 0)
+	if (d->own_fd >= 0)
 		close(d->own_fd);
-	d->own_fd = 0;
+	d->own_fd = -1;
 }
 
 void xdp_close_own_programs(struct xdp *x)
@@ -116,8 +116,10 @@ static int put_on(struct xdp_device *d, int prog_fd, struct accel_err *err)
 {
 	int r = accel_bpf_link_update(d->link_fd, prog_fd);
 
-	return r < 0 ? accel_fail_sys(err, r, "%s: cannot replace the XDP program", d->link.name)
-		     : 0;
+	/* -ENOLINK: the device is gone, and its link empty. */
+	return r < 0 && r != -ENOLINK
+		       ? accel_fail_sys(err, r, "%s: cannot replace the XDP program", d->link.name)
+		       : 0;
 }
 
 /* A program of its own for each device, in fds[]. */
@@ -192,7 +194,7 @@ static int run_first_programs(struct xdp *x, struct accel_err *err)
 	for (unsigned i = 0; r == 0 && i < x->n_devices; i++) {
 		struct xdp_device *d = &x->devices[i];
 
-		if (d->own_fd > 0 && (r = put_on(d, d->prog_fd, err)) == 0)
+		if (d->own_fd >= 0 && (r = put_on(d, d->prog_fd, err)) == 0)
 			close_own(d);
 	}
 	return r;
@@ -214,7 +216,7 @@ const char *xdp_filter_kind(const struct xdp *x)
 		return ", filter in the library";
 	if (x->is_told)
 		return ", interpreted filter";
-	return x->devices[0].own_fd > 0 ? ", translated filter" : "";
+	return x->devices[0].own_fd >= 0 ? ", translated filter" : "";
 }
 
 /* Does it keep less than the snaplen of some packets? */

@@ -55,8 +55,9 @@ static int install_filter(struct xdp *x)
 
 	sent->reader.direction = is_in ? ACCEL_DIR_IN : ACCEL_DIR_OUT;
 	accel_reader_expect_old(&sent->reader);
+	sent->is_peeked = false; /* it met another filter */
 	if (is_in) {
-		sent->is_peeked = false;
+		sent->reader.filter = NULL;
 		return accel_psock_attach(&x->side, &drop_all, 1);
 	}
 	if (fits)
@@ -105,11 +106,14 @@ int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *er
 		return r;
 	x->direction = direction;
 	r = x->sent.is_open ? install_filter(x) : 0;
-	if (r == 0 && opens)
+	/* Once more to the same is nothing. */
+	if (r == 0 && direction != ACCEL_DIR_IN)
 		r = accel_psock_bind(&x->side, x->n_devices == 1 ? x->devices[0].link.ifindex : 0,
 				     ETH_P_ALL);
 	if (r < 0) {
 		x->direction = old;
+		if (x->sent.is_open)
+			install_filter(x);
 		return accel_fail_sys(err, r, "%s: cannot capture sent packets", x->rq.name);
 	}
 	if (direction == ACCEL_DIR_OUT)

@@ -50,9 +50,9 @@ int xdp_tell_sockets(struct xdp *x, struct accel_err *err)
 /* Relaxed: the flag alone is looked at. */
 void xdp_arm(struct xdp *x)
 {
-	if (x->is_armed || x->direction == ACCEL_DIR_OUT)
+	x->pid = getpid();
+	if (x->direction == ACCEL_DIR_OUT || accel_load_relaxed(&x->control->is_armed))
 		return;
-	x->is_armed = true;
 	accel_store_relaxed(&x->control->is_armed, 1);
 }
 
@@ -61,7 +61,6 @@ void xdp_disarm(struct xdp *x)
 {
 	if (x->control)
 		accel_store_relaxed(&x->control->is_armed, 0);
-	x->is_armed = false;
 }
 
 int xdp_tell_filter(struct xdp *x, struct accel_err *err)

@@ -56,7 +56,7 @@ static void look_for_queues(struct xdp *x)
 					  ? d->n_used
 					  : accel_link_queues(x->side.fd, d->link.name);
 
-		if (n_used > d->n_used && d->n_used && x->rq.log)
+		if (n_used > d->n_used && d->n_used && n_used > d->n_sockets && x->rq.log)
 			x->rq.log(ACCEL_LOG_WARNING,
 				  "%s: '%s' has %u receive queues now, of which %u are captured "
 				  "(open it again)",

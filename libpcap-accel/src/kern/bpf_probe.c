@@ -103,10 +103,12 @@ unsigned accel_bpf_cpus(void)
  * (kernel/sched/membarrier.c, Linux 6.18). Kernels with nohz_full do not have it. */
 void accel_bpf_wait_for_programs(void)
 {
-	static const struct timespec longest = {.tv_nsec = PROGRAM_MS * 1000000l};
+	struct timespec left = {.tv_nsec = PROGRAM_MS * 1000000l};
 
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		nanosleep(&longest, NULL);
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+		return;
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
 }
 
 int accel_bpf_kfunc_ids(int32_t ids[ACCEL_N_KFUNCS])

@@ -66,6 +66,21 @@ static uint32_t before(const struct accel_lender *l, uint32_t idx)
 	return idx == 0 ? l->at.n_blocks - 1 : idx - 1;
 }
 
+/* In a child of the process that read, a thread that is not there may have held the lock when it was
+ * forked: then there is nobody to keep out, and the unlocking mends the child's copy. */
+static void lock(struct accel_lender *l)
+{
+	if (l->pid == getpid())
+		pthread_mutex_lock(&l->lock);
+	else
+		pthread_mutex_trylock(&l->lock);
+}
+
+static void unlock(struct accel_lender *l)
+{
+	pthread_mutex_unlock(&l->lock);
+}
+
 static void put_lender(struct accel_lender *l)
 {
 	if (__atomic_sub_fetch(&l->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
@@ -240,6 +255,9 @@ static void adopt(struct accel_lender *l)
 	if (l->pid == pid)
 		return;
 	l->pid = pid;
+	/* Where blocks are lent, the process that read may have lifted its fence by now. */
+	if (l->oldest)
+		l->fence = NO_BLOCK;
 	move_fence(l);
 }
 
@@ -280,11 +298,11 @@ struct accel_loan *accel_lend_begin(struct accel_ring *r, const uint8_t **data)
 
 	if (!l || accel_ring_block(r, r->block_idx)->blk_len < SHORT_BLOCK)
 		return NULL;
-	pthread_mutex_lock(&l->lock);
+	lock(l);
 	adopt(l);
 	loan = l->open ? l->open : lend_open_block(l, r);
 	if (!loan) {
-		pthread_mutex_unlock(&l->lock);
+		unlock(l);
 		return NULL;
 	}
 	loan->n_refs++;
@@ -296,13 +314,13 @@ struct accel_loan *accel_lend_begin(struct accel_ring *r, const uint8_t **data)
 static void put_loan(struct accel_lender *l, struct accel_loan *loan)
 {
 	if (--loan->n_refs > 0) {
-		pthread_mutex_unlock(&l->lock);
+		unlock(l);
 		return;
 	}
 	remove_loan(l, loan);
 	if (loan->is_own)
 		munmap(loan->at, l->at.block_len);
-	pthread_mutex_unlock(&l->lock);
+	unlock(l);
 	free(loan);
 	put_lender(l);
 }
@@ -312,7 +330,7 @@ void accel_lend_end(struct accel_loan *loan, enum accel_lending what)
 	struct accel_lender *l = loan->lender;
 
 	if (what == ACCEL_LEND_PACKETS)
-		pthread_mutex_unlock(&l->lock);
+		unlock(l);
 	else
 		put_loan(l, loan);
 }
@@ -321,42 +339,31 @@ void accel_lend_done(struct accel_ring *r)
 {
 	struct accel_lender *l = r->lender;
 
-	pthread_mutex_lock(&l->lock);
+	lock(l);
 	l->open = NULL;
-	pthread_mutex_unlock(&l->lock);
+	unlock(l);
 }
 
 void accel_lend_make_way(struct accel_ring *r)
 {
 	struct accel_lender *l = r->lender;
 
-	pthread_mutex_lock(&l->lock);
+	lock(l);
 	adopt(l);
 	while (is_overdue(l, r->n_given + 1) && part(l, l->oldest) == 0)
 		;
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* In a child of the process that read, a thread that is not there may hold the lock: then nobody
- * else is. */
-static bool lock_to_close(struct accel_lender *l)
-{
-	if (l->pid != getpid())
-		return pthread_mutex_trylock(&l->lock) == 0;
-	pthread_mutex_lock(&l->lock);
-	return true;
+	unlock(l);
 }
 
 int accel_lend_close(struct accel_ring *r)
 {
 	struct accel_lender *l = r->lender;
 	struct accel_loan *loan;
-	bool is_locked;
 	int left = 0;
 
 	if (!l)
 		return 0;
-	is_locked = lock_to_close(l);
+	lock(l);
 	l->at.map = NULL; /* the fence stays: what cannot be parted must not change either */
 	while ((loan = l->oldest))
 		if (part(l, loan) < 0) {
@@ -367,8 +374,7 @@ int accel_lend_close(struct accel_ring *r)
 			accel_store_release(&loan->place, APART);
 		}
 	drop_view(l);
-	if (is_locked)
-		pthread_mutex_unlock(&l->lock);
+	unlock(l);
 	put_lender(l);
 	r->lender = NULL;
 	return left;
@@ -382,12 +388,12 @@ void accel_loan_give_back(struct accel_loan *loan)
 
 	/* Acquire: pairs with part(). */
 	if (accel_load_acquire(&loan->place) == IN_RING) {
-		pthread_mutex_lock(&l->lock);
+		lock(l);
 		if (loan->place == IN_RING) {
 			put_loan(l, loan);
 			return;
 		}
-		pthread_mutex_unlock(&l->lock);
+		unlock(l);
 	}
 	if (__atomic_sub_fetch(&loan->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
@@ -403,9 +409,9 @@ int accel_loan_keep(struct accel_loan *loan)
 
 	if (accel_load_acquire(&loan->place) == APART)
 		return 0;
-	pthread_mutex_lock(&l->lock);
+	lock(l);
 	if (loan->place == IN_RING)
 		r = part(l, loan);
-	pthread_mutex_unlock(&l->lock);
+	unlock(l);
 	return r;
 }
