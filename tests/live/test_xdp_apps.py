@@ -296,3 +296,31 @@ def test_python(port, script):
     send(port, "-p", "tcp", "-q", 10 * N)
     out, _ = feed(port, python)
     in_order([int(word) for word in out.split()])
+
+
+FORKS = """
+import os, pypcapaccel, sys
+with pypcapaccel.open(sys.argv[1], filter="udp port 7777", timeout_ms=20) as capture:
+    capture.read(timeout_ms=0)
+    child = os.fork()
+    if child == 0:
+        capture.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    print("READY", flush=True)
+    n = 0
+    while n < int(sys.argv[2]):
+        n += len(capture.read())
+print(n)
+"""
+
+
+def test_child_that_closes(port):
+    """A forked child that closes its copy of the handle leaves its parent's capture alone."""
+    pytest.importorskip("pypcapaccel")
+    argv = [sys.executable, "-P", "-c", FORKS, "xdp:eth0", N]
+    env = {"PCAP_ACCEL_LIB": str(port.build.library)}
+    python = start(port, argv, "READY", "stdout", env=env)
+    send(port)
+    out, _ = feed(port, python)
+    assert int(out) >= N
