@@ -66,8 +66,8 @@ static uint32_t before(const struct accel_lender *l, uint32_t idx)
 	return idx == 0 ? l->at.n_blocks - 1 : idx - 1;
 }
 
-/* In a child of the process that read, a thread that is not there may have held the lock when it was
- * forked: then there is nobody to keep out, and the unlocking mends the child's copy. */
+/* In a child of the process that read, a thread that is not there may have held the lock at the
+ * fork: then there is nobody to keep out, and the unlocking mends the child's copy. */
 static void lock(struct accel_lender *l)
 {
 	if (l->pid == getpid())
