@@ -8,20 +8,32 @@ struct pkthdr {
 	PyObject_HEAD struct pcap_pkthdr hdr;
 };
 
+/* The memory of the last one that has gone: most programs drop a header before they take the next. */
+static PyObject *spare;
+
 PyObject *pkthdr_new(const struct pcap_pkthdr *h)
 {
-	struct pkthdr *p = PyObject_New(struct pkthdr, pkthdr_type);
+	PyObject *p = spare;
 
+	if (p) {
+		spare = NULL;
+		p = PyObject_Init(p, pkthdr_type);
+	} else {
+		p = (PyObject *)PyObject_New(struct pkthdr, pkthdr_type);
+	}
 	if (p)
-		p->hdr = *h;
-	return (PyObject *)p;
+		((struct pkthdr *)p)->hdr = *h;
+	return p;
 }
 
 static void dealloc(PyObject *self)
 {
 	PyTypeObject *type = Py_TYPE(self);
 
-	PyObject_Free(self);
+	if (spare)
+		PyObject_Free(self);
+	else
+		spare = self;
 	Py_DECREF(type);
 }
 
