@@ -62,6 +62,7 @@ int pcap_offline_filter(const struct bpf_program *program, const struct pcap_pkt
                         const unsigned char *bytes);
 unsigned int bpf_filter(const struct bpf_insn *insns, const unsigned char *bytes, unsigned int wirelen,
                         unsigned int buflen);
+char *bpf_image(const struct bpf_insn *insn, int number);
 int pcap_setdirection(pcap_t *p, unsigned int direction);
 int pcap_getnonblock(pcap_t *p, char *errbuf);
 int pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf);
@@ -95,6 +96,13 @@ struct pcap_accel_stat {
     uint64_t delivered; uint64_t injected; uint64_t inject_failed;
 };
 int pcap_accel_stats(pcap_t *p, struct pcap_accel_stat *st);
+struct pcap_accel_queue {
+    char device[16];
+    uint32_t queue; uint32_t native; uint32_t zero_copy; uint32_t n_frames; uint32_t n_waiting;
+    uint32_t n_tx_frames;
+    uint64_t delivered; uint64_t no_frame; uint64_t ring_full; uint64_t invalid; uint64_t reserved[4];
+};
+int pcap_accel_list_queues(pcap_t *p, struct pcap_accel_queue *queues, size_t n);
 
 struct pcap_accel_record { uint64_t ts_ns; uint64_t offset; uint32_t caplen; uint32_t len; };
 struct pcap_accel_batch {
@@ -152,6 +160,14 @@ struct pcap_accel_verdict {
 };
 int pcap_accel_run_computation(const struct pcap_accel_computation *c, const void *frame, size_t caplen,
                                unsigned n_members, struct pcap_accel_verdict *verdict);
+struct pcap_accel_xdp {
+    uint64_t size;
+    const char *filter; const char *computation;
+    uint32_t snaplen; uint32_t drops_rest; uint32_t taps; uint32_t keeps;
+    struct bpf_insn *insns; uint64_t max_insns;
+    uint32_t n_insns; uint32_t n_keep; uint64_t n_extended;
+};
+int pcap_accel_dump_xdp(struct pcap_accel_xdp *what, char *text, size_t size, char *report, size_t report_size);
 
 struct pcap_accel_option {
     uint64_t size;

@@ -86,7 +86,8 @@ def _bytes_of(text: str) -> bytes:
     return raw
 
 
-def _error(report: str) -> ComputationError:
+def error_of(report: str) -> ComputationError:
+    """The C library's report of a mistake as an exception."""
     sentence = report.partition("\n")[0]
     place = re.match(r"computation:(\d+):(\d+): ", sentence)
     line, column = map(int, place.groups()) if place else (0, 0)
@@ -104,7 +105,7 @@ class Computation:
         out = self._ffi.new("struct pcap_accel_computation **")
         report = self._ffi.new("char[]", _REPORT_LEN)
         if self._lib.pcap_accel_compile_computation(raw, out, report, _REPORT_LEN):
-            raise _error(self._ffi.string(report).decode(errors="replace"))
+            raise error_of(self._ffi.string(report).decode(errors="replace"))
         self._c: Any = self._ffi.gc(out[0], self._lib.pcap_accel_free_computation)
 
     def __repr__(self) -> str:

@@ -242,6 +242,34 @@ int pcap_accel_run_computation(const struct pcap_accel_computation *c, const voi
 			       size_t caplen, unsigned n_members,
 			       struct pcap_accel_verdict *verdict);
 
+/* ---- the program of the engine xdp, without a capture ----
+ *
+ * No privilege, no device, no packet. */
+
+struct pcap_accel_xdp {
+	uint64_t size;		 /* in: sizeof(struct pcap_accel_xdp) */
+	const char *filter;	 /* in: as for pcap_compile(); NULL, "": every packet */
+	const char *computation; /* in: predicates of PFQ/lang before it; NULL, "": none */
+	uint32_t snaplen;	 /* in: bytes; 0: 262144 */
+	uint32_t drops_rest;	 /* in: 1: rest=drop */
+	uint32_t taps;		 /* in: 1: tap=yes */
+	uint32_t keeps;		 /* in: 1: the keep rules of divert=force; a tap has none */
+	struct bpf_insn *insns;	 /* in: the program's memory for what becomes of filter and
+				    computation in classic BPF, or NULL */
+	uint64_t max_insns;	 /* in: so many fit there */
+	uint32_t n_insns;	 /* out: how many it has; 0: every packet */
+	uint32_t n_keep;	 /* out: classic instructions of the keep rules */
+	uint64_t n_extended;	 /* out: instructions of the XDP program, which is eBPF */
+};
+
+/* Print the XDP program that a capture would load, a line an instruction, under the classic
+ * instructions that they were made from, as snprintf(): at most `size` bytes with the NUL; the
+ * length of the whole text. Or PCAP_ERROR (-1): a mistake, or what cannot be done in XDP; then
+ * nothing else is written and, if `report` is not NULL, some lines are there, cut to report_size
+ * bytes with the NUL: a sentence and, of a computation, its place. Any thread. */
+int pcap_accel_dump_xdp(struct pcap_accel_xdp *what, char *text, size_t size, char *report,
+			size_t report_size);
+
 /* ---- options, configuration files and device strings, for tools ----
  *
  * What a capture would say of them, without one. errbuf is PCAP_ERRBUF_SIZE (256) bytes. */

@@ -2,7 +2,12 @@
 """Shows what a computation becomes: building block, sizes, every intermediate form, the classic BPF that
 the kernel runs; and what it does with packets.
 
-Exit code: 0; 1: the computation is wrong, or a packet of --packet or --pcap reaches nobody.
+With --engine xdp, the XDP program that a capture on an xdp: device would load for a pcap filter, a
+computation of predicates, or both (the text and -C): eBPF under the classic instructions that it was made
+from. The text is a pcap filter if it can be one, else a computation. Neither a privilege nor a device is
+needed; what only a device decides (tags that its driver tells, packets in several parts) is left out.
+
+Exit code: 0; 1: the text is wrong or cannot be done in XDP, or a packet of --packet or --pcap reaches nobody.
 
 Threads: the main one.
 """
@@ -16,7 +21,7 @@ from typing import Any, Literal
 
 from .. import lang
 from ..errors import ComputationError
-from . import CommandError
+from . import CommandError, xdp_program
 from .output import add_json, print_json
 
 MAX_FRAME = 65535
@@ -24,7 +29,13 @@ MAX_FRAME = 65535
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "computation", metavar="COMPUTATION", help="PFQ/lang; - reads it from stdin"
+        "computation",
+        metavar="COMPUTATION",
+        nargs="?",
+        help="PFQ/lang, or a pcap filter with --engine xdp; - reads it from stdin",
+    )
+    parser.add_argument(
+        "--engine", choices=("pfq", "xdp"), default="pfq", help="whose programs (pfq)"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -54,10 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--members",
         metavar="N",
         type=int,
-        default=2,
         help="of a group of so many members (2)",
     )
     add_json(parser)
+    xdp_program.add_arguments(parser)
 
 
 def _programs(
@@ -155,10 +166,24 @@ def _show(options: argparse.Namespace, computation: lang.Computation) -> None:
         print(computation.explain(), end="")
 
 
+def _text_of(options: argparse.Namespace) -> str:
+    text: str | None = options.computation
+    if text == "-":
+        return sys.stdin.read(1 << 17)
+    if text is None and options.engine != "xdp":
+        raise CommandError("names no computation (pcap-accel compile 'ip >-> steer_flow')", 2)
+    return text or ""
+
+
 def run(options: argparse.Namespace) -> int:
+    xdp_program.refuse(options)
+    text = _text_of(options)
+    if options.engine == "xdp":
+        return xdp_program.run(options, text)
+    if options.members is None:
+        options.members = 2
     if not 1 <= options.members <= 65536:
         raise CommandError(f"--members {options.members}: out of range (1 to 65536)", 2)
-    text = sys.stdin.read(1 << 17) if options.computation == "-" else options.computation
     try:
         computation = lang.compile(text)
     except ComputationError as error:

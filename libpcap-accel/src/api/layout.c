@@ -85,6 +85,11 @@ static const struct layout layouts[] = {
 	S(pcap_accel_verdict),
 	F(pcap_accel_verdict, any_one),
 	F(pcap_accel_verdict, classes),
+	S(pcap_accel_xdp),
+	F(pcap_accel_xdp, snaplen),
+	F(pcap_accel_xdp, insns),
+	F(pcap_accel_xdp, n_insns),
+	F(pcap_accel_xdp, n_extended),
 };
 
 int pcap_accel_get_layout(const char *name)
