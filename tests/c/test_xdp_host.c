@@ -41,6 +41,25 @@ static void check(const char *command, const char *undo, const char *reason)
 	assert_false(accel_host_lives_there(&host, text, sizeof(text)));
 }
 
+static bool lists(const struct accel_host *host, uint32_t v4)
+{
+	for (unsigned i = 0; i < host->local.n_v4; i++)
+		if (host->local.v4[i] == v4)
+			return true;
+	return false;
+}
+
+/* fe80::last */
+static bool lists_link_local(const struct accel_host *host, uint8_t last)
+{
+	const uint8_t address[16] = {0xfe, 0x80, [15] = last};
+
+	for (unsigned i = 0; i < host->local.n_v6; i++)
+		if (memcmp(host->local.v6[i], address, sizeof(address)) == 0)
+			return true;
+	return false;
+}
+
 static void need_namespace(void)
 {
 	if (!ifindex) {
@@ -60,14 +79,47 @@ static void test_reasons(void **state)
 	check("ip addr add 2001:db8::7/64 dev accelx nodad",
 	      "ip addr del 2001:db8::7/64 dev accelx", "it has the address 2001:db8::7");
 	check("ip route add default dev accelx", "ip route del default dev accelx",
-	      "the default route goes through it");
+	      "it has the default route");
 	check("ip -6 route add default dev accelx", "ip -6 route del default dev accelx",
-	      "the default route goes through it");
+	      "it has the default route");
 	check("ip route add default nexthop dev accely weight 1 nexthop dev accelx weight 1",
-	      "ip route del default", "the default route goes through it");
-	check("ip link add accelbr type bridge && ip link set accelx master accelbr",
+	      "ip route del default", "it has the default route");
+	check("ip link add accelbr type bridge && ip link set accelx master accelbr &&"
+	      " ip addr add 10.5.5.5/24 dev accelbr",
 	      "ip link set accelx nomaster && ip link del accelbr",
 	      "it is a part of a bridge or bond");
+}
+
+/* A host lives also on what lies on an interface: all of it comes in there. */
+static void test_stacked(void **state)
+{
+	(void)state;
+	need_namespace();
+	check("ip link add accelm link accelx type macvlan && ip addr add 10.1.5.3/24 dev accelm",
+	      "ip link del accelm", "'accelm', which lies on it, has the address 10.1.5.3");
+	check("ip link add accelm link accelx type macvlan && ip link set accelm up &&"
+	      " ip route add default dev accelm",
+	      "ip link del accelm", "'accelm', which lies on it, has the default route");
+	check("ip link add accelm link accelx type macvlan && ip link add accelbr type bridge &&"
+	      " ip link set accelm master accelbr",
+	      "ip link del accelbr && ip link del accelm",
+	      "'accelm', which lies on it, is a part of a bridge or bond");
+}
+
+/* The session that we run in comes through it, though it has no address. */
+static void test_ssh(void **state)
+{
+	(void)state;
+	need_namespace();
+	setenv("SSH_CONNECTION", "10.9.9.9 40000 10.8.8.8 22", 1);
+	check("ip route add 10.9.9.9 dev accelx", "ip route del 10.9.9.9 dev accelx",
+	      "the ssh session of 10.9.9.9 comes through it");
+	setenv("SSH_CONNECTION", "2001:db8::99%accelx 40000 2001:db8::1 22", 1);
+	check("ip -6 route add 2001:db8::99 dev accelx", "ip -6 route del 2001:db8::99 dev accelx",
+	      "the ssh session of 2001:db8::99 comes through it");
+	unsetenv("SSH_CONNECTION");
+	check("ip route add 10.9.9.9 dev accelx && ip route add default dev accelx",
+	      "ip route del default && ip route del 10.9.9.9", "it has the default route");
 }
 
 /* What is another interface's, and a link-local address, are no reasons. */
@@ -82,8 +134,39 @@ static void test_no_reasons(void **state)
 	run("ip addr add fe80::77/64 dev accelx nodad");
 	host = look();
 	assert_false(accel_host_lives_there(&host, text, sizeof(text)));
-	assert_true(host.local.n_v6 >= 1);
-	assert_int_equal(host.local.n_v4, 0);
+	/* It may get one yet: every address counts as the host's. */
+	assert_int_equal(host.local.n_v4 + host.local.n_v6, 0);
+}
+
+/* What the keep rules ask for: the host's addresses, wherever they are, if packets for them may
+ * come in here. */
+static void test_addresses(void **state)
+{
+	struct accel_host host;
+
+	(void)state;
+	need_namespace();
+	run("ip link add accelbr type bridge && ip link set accelx master accelbr &&"
+	    " ip addr add 10.5.5.5/24 dev accelbr && ip addr add fe80::5/64 dev accelbr nodad &&"
+	    " ip addr add fe80::6/64 dev accely nodad && ip addr add 10.6.6.6/32 dev lo");
+	host = look();
+	assert_true(lists(&host, 0x0a050505) && lists(&host, 0x0a060606) &&
+		    lists(&host, 0x0a010204));
+	assert_false(lists(&host, 0x7f000001));
+	assert_true(lists_link_local(&host, 5));
+	assert_false(lists_link_local(&host, 6));
+	/* The kernel tells that one first which lies on the others. */
+	run("ip link del accelbr && ip link add accelm index 9000 link accelx type macvlan &&"
+	    " ip link add accelbr2 index 8999 type bridge && ip link set accelm master accelbr2 &&"
+	    " ip link add accelm2 index 8998 link accelbr2 type macvlan &&"
+	    " ip addr add fe80::8/64 dev accelm2 nodad && ip addr add 10.5.5.5/24 dev accelm2");
+	host = look();
+	assert_true(lists_link_local(&host, 8));
+	run("for i in $(seq 64); do echo addr add 10.7.7.$i/24 dev accely; done | ip -batch -");
+	host = look();
+	assert_int_equal(host.local.n_v4 + host.local.n_v6, 0);
+	run("ip addr flush dev accely && ip addr flush dev lo && ip link del accelbr2 &&"
+	    " ip link del accelm");
 }
 
 static void test_facts(void **state)
@@ -150,9 +233,9 @@ static int make_veth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_no_reasons),
-		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_reasons),	  cmocka_unit_test(test_stacked),
+		cmocka_unit_test(test_ssh),	  cmocka_unit_test(test_no_reasons),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_program),
 	};
 

@@ -172,6 +172,27 @@ def test_host_lives_there(lab):
     assert len(taken.seen) + lost >= 100
 
 
+def test_host_lives_above(port):
+    """The same where the address is that of a bridge: its ssh still comes in through the port, which has, as
+    ports do, a link-local address alone."""
+    port.run(["sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0"])
+    port.ip("address", "add", "fe80::7/64", "dev", "eth0", "nodad")
+    port.ip("link", "add", "br0", "type", "bridge")
+    port.ip("address", "add", "10.77.200.1/24", "dev", "br0")  # where flow 0 goes
+    port.ip("link", "set", "eth0", "master", "br0")
+    assert "'eth0': it is a part of a bridge" in refusal(port, "xdp:eth0")
+    capture = port.capture("xdp:eth0?divert=force", "-f", "tcp")
+    witness = port.capture("eth0", stock=True)
+    port.send("peer0", "-n", 50, "-r", RATE, "-p", "tcp", "-d", 22)
+    port.send("peer0", "-n", 50, "-r", RATE, "-p", "tcp", "-d", 80, "-q", 500)
+    kept, taken = netlab.stop(witness, capture)
+    port.ip("link", "del", "br0")
+    lost = lost_on_the_way(port)
+    assert not kept.seen & set(range(500, 550))
+    assert not taken.seen & set(range(50))
+    assert len(kept.seen) + len(taken.seen) + lost >= 100
+
+
 def test_rest(port):
     """rest=drop: what the filter rejects reaches nobody."""
     capture = port.capture("xdp:eth0?rest=drop", "-f", "udp port 7778")

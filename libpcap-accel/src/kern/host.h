@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* host.h - does this host live on an interface? Addresses, default route, master, and the XDP
- * program that is there already: what has to be known before packets are taken from it.
+/* host.h - does this host live on an interface? Addresses, default route, master, the ssh session
+ * that we run in, of the interface and of what lies on it; and the XDP program that is there
+ * already: what has to be known before packets are taken from it.
  *
- * Asks rtnetlink in this thread's network namespace; changes nothing, needs no privilege.
+ * Asks rtnetlink in this thread's network namespace; changes nothing, needs no privilege. What has
+ * been moved to another namespace (a macvlan of a container) nobody tells.
  *
  * Source: rtnetlink(7), linux/if_link.h.
  * Threads: none of its own. */
@@ -16,12 +18,24 @@
 
 struct accel_err;
 
+/* What a host has there, the weightiest first. */
+enum accel_host_why {
+	ACCEL_HOST_ADDRESS, /* IPv4 or global IPv6 */
+	ACCEL_HOST_ROUTE,   /* the default route */
+	ACCEL_HOST_MASTER,  /* bridge, bond, team */
+	ACCEL_HOST_SSH,	    /* the client of SSH_CONNECTION */
+	ACCEL_HOST_NOTHING,
+};
+
 struct accel_host {
-	struct accel_xdp_local local; /* the interface's addresses, link-local ones too; as many as
-					 fit */
-	bool has_v4, has_global_v6;
-	bool has_default_route;
-	int master; /* interface that it is a part of (bridge, bond, team), 0 = none */
+	/* The host's addresses, on whatever interface, as packets for them may come in here; of
+	 * link-local ones those of the interface and of what lies on it. None where these have no
+	 * others yet, or where the host's are too many. */
+	struct accel_xdp_local local;
+	/* Why it lives there; on the interface itself, or on this one, which lies on it. */
+	enum accel_host_why why;
+	char on[16];	/* "" = itself */
+	char whose[46]; /* the address, or the client's */
 	bool has_mac;
 	uint8_t mac[6];
 	uint32_t xdp_prog_id; /* 0 = no program is attached */
