@@ -568,6 +568,46 @@ static void test_two_devices(void **state)
 	close_capture(&c);
 }
 
+/* The program of the second device cannot be replaced: both keep the filter that they had, whether
+ * the new one is to be translated or interpreted. */
+static void test_filter_of_two(void **state)
+{
+	struct sock_filter tcp_only[ACCEL_ARRAY_LEN(udp_only)];
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	memcpy(tcp_only, udp_only, sizeof(tcp_only));
+	tcp_only[1].k = IPPROTO_TCP;
+	assert_int_equal(system("ip link add accelp type veth peer name accelq && "
+				"ip link set accelp up && ip link set accelq up"),
+			 0);
+	open_capture(&c, "xdp:accelx:accelp");
+	wait_for_link(&c);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	for (unsigned interprets = 0; interprets < 2; interprets++) {
+		struct xdp *x = c.st;
+
+		x->interprets = interprets;
+		assert_true(dup2(x->control_fd, x->devices[1].link_fd) >= 0); /* no link */
+		assert_int_equal(
+			(BE)->set_filter(x, tcp_only, ACCEL_ARRAY_LEN(tcp_only), &c.err), -EINVAL);
+		assert_string_equal(c.err.text,
+				    "accelp: cannot replace the XDP program: Invalid argument");
+		make_frame(frame, sizeof(frame), 1);
+		frame[23] = IPPROTO_TCP;
+		send_frame(&c, frame, sizeof(frame));
+		assert_true(host_gets(&c, WAIT_MS));
+		frame[23] = IPPROTO_UDP;
+		send_frame(&c, frame, sizeof(frame));
+		assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+		assert_int_equal(c.seen[0].data[23], IPPROTO_UDP);
+	}
+	close_capture(&c);
+	assert_int_equal(system("ip link del accelp"), 0);
+}
+
 /* A removed device ends the capture. */
 static void test_gone(void **state)
 {
@@ -602,7 +642,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_foreign_program),
 		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_two_devices),
 		cmocka_unit_test(test_naps),	     cmocka_unit_test(test_locked_memory),
-		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_filter_of_two), cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

@@ -162,6 +162,22 @@ static int get_programs(struct xdp *x, const struct xdp_filter *filter, int *fds
 	return 0;
 }
 
+/* Put a program on each device, or leave all as they were. Those that ran before stay open. */
+static int put_on_all(struct xdp *x, const int *fds, struct accel_err *err)
+{
+	unsigned n = 0;
+	int r = 0;
+
+	while (n < x->n_devices && (r = put_on(&x->devices[n], fds[n], err)) == 0)
+		n++;
+	while (r < 0 && n-- > 0) {
+		struct xdp_device *d = &x->devices[n];
+
+		put_on(d, d->own_fd >= 0 ? d->own_fd : d->prog_fd, NULL);
+	}
+	return r;
+}
+
 /* When all are loaded, put them in the place of the old ones. */
 static int replace_programs(struct xdp *x, struct accel_err *err)
 {
@@ -171,32 +187,33 @@ static int replace_programs(struct xdp *x, struct accel_err *err)
 
 	if (r < 0)
 		return r;
+	r = put_on_all(x, fds, err);
 	for (unsigned i = 0; i < x->n_devices; i++) {
 		struct xdp_device *d = &x->devices[i];
 
-		if (r == 0)
-			r = put_on(d, fds[i], err);
-		if (r == 0) {
-			close_own(d);
-			d->own_fd = fds[i];
-		} else {
+		if (r < 0) {
 			close(fds[i]);
+			continue;
 		}
+		close_own(d);
+		d->own_fd = fds[i];
 	}
 	return r;
 }
 
-/* Put the first programs back. */
+/* Put the first programs back, if others run: on all devices or none. */
 static int run_first_programs(struct xdp *x, struct accel_err *err)
 {
-	int r = 0;
+	int fds[ACCEL_MAX_IFACES];
+	int r;
 
-	for (unsigned i = 0; r == 0 && i < x->n_devices; i++) {
-		struct xdp_device *d = &x->devices[i];
-
-		if (d->own_fd >= 0 && (r = put_on(d, d->prog_fd, err)) == 0)
-			close_own(d);
-	}
+	if (x->devices[0].own_fd < 0)
+		return 0;
+	for (unsigned i = 0; i < x->n_devices; i++)
+		fds[i] = x->devices[i].prog_fd;
+	r = put_on_all(x, fds, err);
+	if (r == 0)
+		xdp_close_own_programs(x);
 	return r;
 }
 
@@ -265,10 +282,15 @@ void xdp_expect_filter(void *st, const struct sock_filter *insns, unsigned n)
  * than the filter wants, as the first one does: the reader judges. */
 static int filter_ourselves(struct xdp *x, struct accel_err *err)
 {
+	int r;
+
 	xdp_tell_none(x);
+	r = run_first_programs(x, err);
+	if (r < 0)
+		return r;
 	x->is_told = false;
 	x->judges_all = true;
-	return run_first_programs(x, err);
+	return 0;
 }
 
 static int refuse(const struct xdp *x, struct accel_err *err)
@@ -330,6 +352,8 @@ int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct
 	x->n_filter = whole.n;
 	if (!is_same(x, &old, &whole))
 		r = put_filter_in_force(x, err);
+	/* Also if it failed: some device may have had it for a moment. */
+	x->settled_ns = monotonic_ns() + SETTLE_NS;
 	if (r < 0) {
 		free(x->filter);
 		x->filter = old.insns;
@@ -338,7 +362,6 @@ int xdp_set_filter(void *st, const struct sock_filter *insns, unsigned n, struct
 	}
 	free(old.insns);
 	x->cuts = filter_cuts(x->filter, x->n_filter, x->rq.snaplen);
-	x->settled_ns = monotonic_ns() + SETTLE_NS;
 	xdp_arm(x);
 	return 0;
 }
