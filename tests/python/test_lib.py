@@ -158,6 +158,18 @@ def test_library_knows_every_structure() -> None:
             assert lib.pcap_accel_get_layout(what.encode()) == ffi.sizeof(what), name
 
 
+@pytest.mark.parametrize("call, kind", [("read", "batch"), ("borrow", "borrowed")])
+def test_batch_of_another_version(call: str, kind: str) -> None:
+    """A structure that is smaller than the library's is refused, with what its size should be."""
+    ffi, lib = ffi_and_lib()
+    handle = lib.pcap_create(b"afpacket:lo", ffi.new("char[256]"))
+    batch = ffi.new(f"struct pcap_accel_{kind} *", {"size": 8})
+    assert getattr(lib, f"pcap_accel_{call}_batch")(handle, batch) == -1
+    text = ffi.string(lib.pcap_geterr(handle)).decode()
+    assert text == f"batch: size is too small (sizeof(struct pcap_accel_{kind}))"
+    lib.pcap_close(handle)
+
+
 def test_import_loads_nothing() -> None:
     """`import pypcapaccel` is light: the command starts with it."""
     code = "import sys; print([m for m in ('cffi', '_cffi_backend', 'yaml', 'numpy') if m in sys.modules])"

@@ -109,9 +109,10 @@ static int refuse(struct accel_handle *h, const struct pcap_accel_batch *b, int 
 			 snapshot);
 }
 
-static int size_too_small(struct accel_handle *h)
+static int size_too_small(struct accel_handle *h, const char *type)
 {
-	return h ? accel_say(h, PCAP_ERROR, "batch: size is too small") : PCAP_ERROR;
+	return h ? accel_say(h, PCAP_ERROR, "batch: size is too small (sizeof(struct %s))", type)
+		 : PCAP_ERROR;
 }
 
 /* Can the handle be read, and the batch take a packet? 0 or the error's code. */
@@ -146,7 +147,7 @@ int pcap_accel_read_batch(struct pcap *p, struct pcap_accel_batch *batch)
 	int r;
 
 	if (batch->size < sizeof(*batch))
-		return size_too_small(accel_ours(p));
+		return size_too_small(accel_ours(p), "pcap_accel_batch");
 	batch->n_records = 0;
 	batch->data_len = 0;
 	r = check(p, batch);
@@ -178,7 +179,7 @@ int pcap_accel_borrow_batch(struct pcap *p, struct pcap_accel_borrowed *batch)
 	int r;
 
 	if (batch->size < sizeof(*batch))
-		return size_too_small(h);
+		return size_too_small(h, "pcap_accel_borrowed");
 	batch->n_records = 0;
 	batch->data = batch->memory;
 	batch->data_len = 0;
