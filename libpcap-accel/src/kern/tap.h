@@ -55,7 +55,10 @@ uint64_t accel_tap_lost(struct accel_tap *t);
 /* Is there anything, complete or not? */
 static inline bool accel_tap_has_any(const struct accel_tap *t)
 {
-	return accel_load_acquire(t->producer) != t->mine;
+	/* Sequentially consistent, so that it is not done before the store of the flags in
+	 * accel_tap_set_wakeups(); and an acquire, which pairs with the kernel's store-release in
+	 * __bpf_ringbuf_reserve(): the head of the record says that it is busy. */
+	return __atomic_load_n(t->producer, __ATOMIC_SEQ_CST) != t->mine;
 }
 
 /* Bytes in use. Any thread; async-signal-safe. */
@@ -80,6 +83,8 @@ static inline bool accel_tap_is_behind(const struct accel_tap *t)
 	return t->mine - *t->consumer > t->mask / 8;
 }
 
+/* To be called before sleeping, too: the kernel wakes for a record only who has taken all before
+ * it. */
 static inline void accel_tap_publish(struct accel_tap *t)
 {
 	/* Release: our reads of the records are done before the kernel writes there. Pairs with its
