@@ -115,15 +115,6 @@ static int open_sockets(struct xdp *x, struct xdp_device *d, struct accel_err *e
 	return 0;
 }
 
-static uint32_t map_len(const struct xdp *x, const struct xdp_device *d)
-{
-	uint32_t last = d->host.n_rx_queues ? d->host.n_rx_queues - 1 : 0;
-
-	for (unsigned i = 0; i < d->n_sockets; i++)
-		last = ACCEL_MAX(last, x->sockets[d->first + i].queue);
-	return last + 1;
-}
-
 /* ---- the program ---- */
 
 /* Somebody's program is there: whose? */
@@ -241,7 +232,7 @@ int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
 
 	d->has_fragments = x->has_frags && d->link.mtu + XDP_LINK_LEN > room;
 	d->sockets_fd = accel_bpf_map_open(x->rq.name, ACCEL_MAP_SOCKETS,
-					   ACCEL_MAX(map_len(x, d), 256u), err);
+					   ACCEL_MAX(d->host.n_rx_queues, 256u), err);
 	if (d->sockets_fd < 0)
 		return d->sockets_fd;
 	if (x->opt.taps && (r = xdp_tap_open(x, d, err)) < 0)
