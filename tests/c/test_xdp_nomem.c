@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_xdp_nomem.c - each allocation of the program's generator fails in turn: -ENOMEM with a text,
- * nothing leaked, the caller's program as it was.
+ * nothing leaked, the caller's program as it was. And each of a filter change of the engine.
+ *
+ * The latter needs root; without it, it is skipped and says why.
  *
  * Threads: one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#define VETH_QUEUES "1"
 
-#include "base/err.h"
-#include "bpf/cbpf.h"
-#include "bpf/xdp_prog.h"
+#include "test_xdp_capture.h"
 
 #include "nomem.h"
-
-#include <errno.h>
-#include <stdlib.h>
 
 static void test_generate(void **state)
 {
@@ -86,13 +79,62 @@ static void test_link(void **state)
 	fail_call = 0;
 }
 
+/* The next frame that the host sent and the filter took. */
+static uint8_t next_protocol(struct capture *c)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+	uint8_t frame[60];
+
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned i = 0; i < sizeof(protocols); i++) {
+		frame[23] = protocols[i];
+		assert_int_equal(send(c->host, frame, sizeof(frame), 0), sizeof(frame));
+	}
+	assert_int_equal(read_n(c, 1, WAIT_MS), 1);
+	return c->seen[0].data[23];
+}
+
+/* Sent packets meet the filter that was there, or the new one, never none. */
+static void test_filter(void **state)
+{
+	struct sock_filter tcp_only[ACCEL_ARRAY_LEN(udp_only)];
+	unsigned n_failed = 0;
+	struct capture c;
+	bool ends = false;
+
+	(void)state;
+	need_veth();
+	memcpy(tcp_only, udp_only, sizeof(tcp_only));
+	tcp_only[1].k = IPPROTO_TCP;
+	open_capture(&c, "xdp:accelx?direction=out");
+	for (unsigned call = 1; !ends; call++) {
+		int r;
+
+		set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+		n_calls = 0;
+		fail_call = call;
+		r = (BE)->set_filter(c.st, tcp_only, ACCEL_ARRAY_LEN(tcp_only), &c.err);
+		fail_call = 0;
+		ends = n_calls < call;
+		if (r < 0) {
+			n_failed++;
+			assert_int_equal(r, -ENOMEM);
+			assert_memory_equal(c.err.text, "xdp:accelx?direction=out: ", 26);
+		}
+		assert_int_equal(next_protocol(&c), r < 0 ? IPPROTO_UDP : IPPROTO_TCP);
+	}
+	assert_true(n_failed >= 2);
+	close_capture(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_generate),
 		cmocka_unit_test(test_ops),
 		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_filter),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_veth, NULL);
 }

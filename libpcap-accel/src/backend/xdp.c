@@ -207,13 +207,21 @@ static int xdp_set_direction(void *st, int direction, struct accel_err *err)
 	return xdp_turn(x, (enum accel_direction)direction, err);
 }
 
-/* For sent packets too. */
+/* For sent packets too, and for them first: that can be undone without a privilege. */
 static int set_filter(void *st, const struct sock_filter *insns, unsigned n, struct accel_err *err)
 {
-	int r = xdp_set_filter(st, insns, n, err);
+	struct xdp *x = st;
+	struct xdp_filter sent = {n ? accel_bpf_copy(insns, n) : NULL, n};
+	int r = n && !sent.insns ? -ENOMEM : xdp_sent_swap_filter(x, &sent);
 
-	if (r == 0)
-		xdp_sent_set_filter(st, insns, n);
+	if (r < 0) {
+		free(sent.insns);
+		return accel_fail_sys(err, r, "%s: the filter of sent packets", x->rq.name);
+	}
+	r = xdp_set_filter(x, insns, n, err);
+	if (r < 0)
+		xdp_sent_swap_filter(x, &sent);
+	free(sent.insns);
 	return r;
 }
 

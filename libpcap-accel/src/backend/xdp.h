@@ -107,8 +107,7 @@ struct xdp_socket {
 struct xdp_sent {
 	bool is_open;
 	struct accel_reader reader;
-	struct sock_filter *user; /* the program's filter; owned; NULL = none */
-	unsigned n_user;
+	struct xdp_filter user; /* the program's; owned */
 	/* The next packet, looked at but not taken. */
 	bool is_peeked;
 	struct accel_pkthdr hdr; /* with nanoseconds */
@@ -266,8 +265,9 @@ void xdp_tap_set_wakeups(struct xdp *x, enum accel_tap_wakeups how);
 
 /* Begin or stop to capture them, as the direction says, and to take received ones. */
 int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *err);
-/* The program has another filter. Cannot fail: what the kernel does not run, the reader does. */
-void xdp_sent_set_filter(struct xdp *x, const struct sock_filter *insns, unsigned n);
+/* The program has another filter, malloc'ed; *filter becomes the one before. What the kernel does
+ * not run, the reader does. -ENOMEM: nothing has changed. */
+int xdp_sent_swap_filter(struct xdp *x, struct xdp_filter *filter);
 bool xdp_sent_is_ready(const struct xdp *x);
 bool xdp_sent_peek(struct xdp *x);
 void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data);

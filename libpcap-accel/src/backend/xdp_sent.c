@@ -50,7 +50,8 @@ static int install_filter(struct xdp *x)
 {
 	struct xdp_sent *sent = &x->sent;
 	bool is_in = x->direction == ACCEL_DIR_IN;
-	bool fits = !sent->user || accel_bpf_fits_kernel(sent->user, sent->n_user);
+	const struct xdp_filter *user = &sent->user;
+	bool fits = !user->insns || accel_bpf_fits_kernel(user->insns, user->n);
 	int r = -E2BIG;
 
 	sent->reader.direction = is_in ? ACCEL_DIR_IN : ACCEL_DIR_OUT;
@@ -61,9 +62,9 @@ static int install_filter(struct xdp *x)
 		return accel_psock_attach(&x->side, &drop_all, 1);
 	}
 	if (fits)
-		r = attach(x, sent->user, sent->n_user);
-	sent->reader.filter = sent->user;
-	sent->reader.filter_always = sent->user && r < 0;
+		r = attach(x, user->insns, user->n);
+	sent->reader.filter = user->insns;
+	sent->reader.filter_always = user->insns && r < 0;
 	if (r < 0)
 		r = attach(x, NULL, 0);
 	accel_reader_expect_old(&sent->reader);
@@ -78,6 +79,9 @@ static int open_ring(struct xdp *x, struct accel_err *err)
 
 	if (x->opt.buffer_len)
 		ring.buffer_len = ACCEL_MIN(ring.buffer_len, x->opt.buffer_len);
+	/* Before the ring, which would be left behind; without one the socket says nothing. */
+	if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->side.fd, &event) < 0 && errno != EEXIST)
+		return accel_fail_sys(err, -errno, "%s: epoll", x->rq.name);
 	if ((r = accel_psock_set_ring(&x->side, x->rq.name, &ring, err)) < 0)
 		return r;
 	x->sent.reader = (struct accel_reader){
@@ -88,8 +92,6 @@ static int open_ring(struct xdp *x, struct accel_err *err)
 		.host_stamps = true,
 		.stop = x->rq.stop,
 	};
-	if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->side.fd, &event) < 0)
-		return accel_fail_sys(err, -errno, "%s: epoll", x->rq.name);
 	x->has_copies = true;
 	/* Release: whoever counts meanwhile finds the ring made. Pairs with xdp_stats(). */
 	accel_store_release(&x->sent.is_open, true);
@@ -121,15 +123,23 @@ int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *er
 	return 0;
 }
 
-void xdp_sent_set_filter(struct xdp *x, const struct sock_filter *insns, unsigned n)
+int xdp_sent_swap_filter(struct xdp *x, struct xdp_filter *filter)
 {
-	struct sock_filter *old = x->sent.user;
+	struct accel_reader *reader = &x->sent.reader;
+	struct xdp_filter old = x->sent.user;
+	bool always = reader->filter_always;
+	int r;
 
-	x->sent.user = n ? accel_bpf_copy(insns, n) : NULL;
-	x->sent.n_user = x->sent.user ? n : 0;
-	if (x->sent.is_open)
-		install_filter(x);
-	free(old);
+	x->sent.user = *filter;
+	r = x->sent.is_open ? install_filter(x) : 0;
+	if (r < 0) {
+		x->sent.user = old;
+		reader->filter = x->direction == ACCEL_DIR_IN ? NULL : old.insns;
+		reader->filter_always = always;
+		return r;
+	}
+	*filter = old;
+	return 0;
 }
 
 static const struct tpacket_hdr_v1 *unread_block(const struct accel_ring *ring)
@@ -175,6 +185,6 @@ void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 
 void xdp_sent_close(struct xdp *x)
 {
-	free(x->sent.user);
+	free(x->sent.user.insns);
 	x->sent = (struct xdp_sent){0};
 }

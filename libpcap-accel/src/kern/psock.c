@@ -136,6 +136,15 @@ static int fail_ring(int r, const char *name, uint64_t len, struct accel_err *er
 			      (unsigned long long)(len >> 10));
 }
 
+/* One that is not mapped. */
+static int remove_ring(int fd)
+{
+	struct tpacket_req3 none;
+
+	memset(&none, 0, sizeof(none));
+	return setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)) < 0 ? -errno : 0;
+}
+
 int accel_psock_set_ring(struct accel_psock *s, const char *name,
 			 const struct accel_ring_request *rq, struct accel_err *err)
 {
@@ -165,9 +174,12 @@ int accel_psock_set_ring(struct accel_psock *s, const char *name,
 	 * RLIMIT_MEMLOCK. */
 	len = (uint64_t)n_blocks * block_len;
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-	if (map == MAP_FAILED)
-		return accel_fail_sys(err, -errno, "%s: cannot map a ring of %llu MiB", name,
+	if (map == MAP_FAILED) {
+		r = -errno;
+		remove_ring(s->fd);
+		return accel_fail_sys(err, r, "%s: cannot map a ring of %llu MiB", name,
 				      (unsigned long long)(len >> 20));
+	}
 	s->map = map;
 	s->map_len = len;
 	accel_ring_init(&s->ring, map, block_len, n_blocks);
@@ -229,12 +241,10 @@ int accel_psock_keep_unread(struct accel_psock *s)
 int accel_psock_idle(int fd)
 {
 	struct accel_psock s = {.fd = fd};
-	struct tpacket_req3 none;
-	int r;
+	int r = remove_ring(fd);
 
-	memset(&none, 0, sizeof(none));
-	if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	/* Protocol 0 would mean the one it has. -EINVAL: it is in a fanout group. */
 	r = accel_psock_bind(&s, 0, NO_PROTOCOL);
 	return r == -EINVAL ? 0 : r;
