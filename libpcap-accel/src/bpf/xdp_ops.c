@@ -120,6 +120,10 @@ int accel_xdp_ops(const struct sock_filter *insns, unsigned n, struct accel_xdp_
 	struct accel_xlating x = {.opt = &opt, .insns = insns, .n = n};
 	int rc;
 
+	if (n == 0) {
+		*out = (struct accel_xdp_op){.code = ACCEL_XOP_RET, .k = UINT32_MAX};
+		return 0;
+	}
 	if (n > ACCEL_XDP_MAX_OPS)
 		return accel_fail(err, -E2BIG, "filter: has %u instructions (at most %u)", n,
 				  ACCEL_XDP_MAX_OPS);

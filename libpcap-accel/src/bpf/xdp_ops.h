@@ -52,8 +52,9 @@ struct accel_xdp_op {
 };
 
 /* The filter as operations: n of them, at most ACCEL_XDP_MAX_OPS, out of `insns`, which have passed
- * accel_bpf_validate(). 0; -EOPNOTSUPP with the instruction and the reason, as accel_translate();
- * -E2BIG; -ENOMEM. *out is untouched on failure. */
+ * accel_bpf_validate(); n = 0: one that takes every packet whole. 0; -EOPNOTSUPP with the
+ * instruction and the reason, as accel_translate(); -E2BIG; -ENOMEM. *out is untouched on
+ * failure. */
 int accel_xdp_ops(const struct sock_filter *insns, unsigned n, struct accel_xdp_op *out,
 		  struct accel_err *err);
 
