@@ -130,16 +130,47 @@ static void test_next(void **state)
 	close_capture(&c);
 }
 
+/* Packets of all queues that were handed out. */
+static uint64_t count_of_queues(const struct capture *c)
+{
+	struct accel_queue_stats queues[4];
+	uint64_t sum = 0;
+	unsigned n_queues = (BE)->queue_stats(c->st, 0, queues, ACCEL_ARRAY_LEN(queues));
+
+	for (unsigned i = 0; i < n_queues; i++)
+		sum += queues[i].received;
+	return sum;
+}
+
+/* Of the one packet that is there, and where it is. */
+static struct xdp_desc *next_desc(struct xdp *x, uint8_t **data)
+{
+	struct xdp_desc *desc = NULL;
+
+	wait_arrived(x, 1);
+	for (unsigned i = 0; i < x->n_sockets; i++) {
+		struct accel_xsk *xsk = &x->sockets[i].xsk;
+
+		if (!accel_xsk_ready(xsk))
+			continue;
+		desc = (struct xdp_desc *)(uintptr_t)accel_xsk_desc(xsk, 0);
+		*data = accel_xsk_data(xsk, desc);
+	}
+	return desc;
+}
+
 /* What lay in the ring when the filter came is judged by the new one. */
 static void test_old_packets(void **state)
 {
 	struct capture c;
+	uint64_t n_before;
 	uint8_t frame[60];
 
 	(void)state;
 	need_veth();
 	open_capture(&c, "xdp:accelx");
 	wait_for_link(&c);
+	n_before = count_of_queues(&c);
 	make_frame(frame, sizeof(frame), 1);
 	for (unsigned i = 0; i < 10; i++) {
 		frame[23] = i & 1 ? IPPROTO_TCP : IPPROTO_UDP;
@@ -151,6 +182,61 @@ static void test_old_packets(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(c.seen[i].data[23], IPPROTO_UDP);
 	assert_int_equal(read_n(&c, 1, 50), 0);
+	/* What was judged and left out is not the program's. */
+	assert_int_equal(count_of_queues(&c), n_before + 5);
+	close_capture(&c);
+}
+
+/* A driver without room for the stamp: nobody knows when its packets came, so all are judged until
+ * the rings were empty once and old ones cannot come any more. */
+static void test_old_packets_without_stamps(void **state)
+{
+	struct capture c;
+	struct xdp *x;
+	uint8_t frame[60], *data;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	x = c.st;
+	make_frame(frame, sizeof(frame), 1);
+	frame[23] = IPPROTO_TCP;
+	send_frame(&c, frame, sizeof(frame));
+	wait_arrived(x, 1);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	next_desc(x, &data);
+	((struct accel_xdp_meta *)data - 1)->magic = 0;
+	x->settled_ns = 1;
+	assert_int_equal(read_n(&c, 1, 20), 0);
+	assert_int_equal(x->settled_ns, 0);
+	close_capture(&c);
+}
+
+/* The end of a packet in several parts never comes: what came of it is given up, nobody spins, and
+ * the next one is whole. */
+static void test_lost_end(void **state)
+{
+	struct accel_stats stats;
+	struct capture c;
+	struct xdp *x;
+	uint8_t frame[60], *data;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	x = c.st;
+	make_frame(frame, sizeof(frame), 2);
+	send_frame(&c, frame, sizeof(frame));
+	next_desc(x, &data)->options |= ACCEL_XSK_CONTINUES;
+	assert_int_equal((BE)->wait(x, 20, -1, &c.err), 0);
+	make_frame(frame, sizeof(frame), 3);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	(BE)->stats(x, &stats);
+	assert_int_equal(stats.dropped, 0);
 	close_capture(&c);
 }
 
@@ -515,6 +601,43 @@ static void test_locked_memory(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Have all privileges that this process may have, or none for a while. */
+static void set_privileges(bool has_them)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	assert_int_equal(syscall(SYS_capget, &header, caps), 0);
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		caps[i].effective = has_them ? caps[i].permitted : 0;
+	assert_int_equal(syscall(SYS_capset, &header, caps), 0);
+}
+
+/* Without privileges a filter is interpreted, and then that there is none. */
+static void test_no_filter_any_more(void **state)
+{
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	frame[23] = IPPROTO_TCP;
+	set_privileges(false);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	send_frame(&c, frame, sizeof(frame));
+	assert_true(host_gets(&c, WAIT_MS));
+	set_filter(&c, NULL, 0);
+	set_privileges(true);
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	assert_int_equal(c.seen[0].hdr.caplen, sizeof(frame));
+	close_capture(&c);
+}
+
 /* What this process has computed so far. */
 static long cpu_ms(void)
 {
@@ -591,8 +714,8 @@ static void test_filter_of_two(void **state)
 
 		x->interprets = interprets;
 		assert_true(dup2(x->control_fd, x->devices[1].link_fd) >= 0); /* no link */
-		assert_int_equal(
-			(BE)->set_filter(x, tcp_only, ACCEL_ARRAY_LEN(tcp_only), &c.err), -EINVAL);
+		assert_int_equal((BE)->set_filter(x, tcp_only, ACCEL_ARRAY_LEN(tcp_only), &c.err),
+				 -EINVAL);
 		assert_string_equal(c.err.text,
 				    "accelp: cannot replace the XDP program: Invalid argument");
 		make_frame(frame, sizeof(frame), 1);
@@ -634,15 +757,27 @@ static void test_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arming),	     cmocka_unit_test(test_packets),
-		cmocka_unit_test(test_next),	     cmocka_unit_test(test_old_packets),
-		cmocka_unit_test(test_filters),	     cmocka_unit_test(test_queues),
-		cmocka_unit_test(test_one_queue),    cmocka_unit_test(test_tag),
-		cmocka_unit_test(test_jumbo),	     cmocka_unit_test(test_inject),
-		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_foreign_program),
-		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_two_devices),
-		cmocka_unit_test(test_naps),	     cmocka_unit_test(test_locked_memory),
-		cmocka_unit_test(test_filter_of_two), cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_arming),
+		cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_old_packets),
+		cmocka_unit_test(test_old_packets_without_stamps),
+		cmocka_unit_test(test_lost_end),
+		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_one_queue),
+		cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_jumbo),
+		cmocka_unit_test(test_inject),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_foreign_program),
+		cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_two_devices),
+		cmocka_unit_test(test_naps),
+		cmocka_unit_test(test_locked_memory),
+		cmocka_unit_test(test_no_filter_any_more),
+		cmocka_unit_test(test_filter_of_two),
+		cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

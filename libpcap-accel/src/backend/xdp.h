@@ -96,11 +96,12 @@ struct xdp_socket {
 	unsigned device; /* in xdp.devices[] */
 	/* The next packet, looked at but not taken. */
 	bool is_peeked;
-	uint64_t time_ns;  /* of the host's clock */
-	uint32_t n_descs;  /* frames that it is in */
-	uint32_t n_behind; /* given back since the kernel was told */
-	uint32_t batch;	   /* it is told after so many */
-	uint64_t n_taken;  /* packets, also those that were not for the program; as n_delivered */
+	bool is_stamped;      /* by the program in the kernel; else when it was peeked at */
+	uint64_t time_ns;     /* of the host's clock */
+	uint32_t n_descs;     /* frames that it is in */
+	uint32_t n_behind;    /* given back since the kernel was told */
+	uint32_t batch;	      /* it is told after so many */
+	uint64_t n_delivered; /* as in struct xdp */
 };
 
 /* Packets that the host sends, which XDP does not see: copies, through xdp.side. */
@@ -154,8 +155,10 @@ struct xdp {
 	int expected_fds[ACCEL_MAX_IFACES];
 	bool cuts;	 /* the filter keeps less than the snaplen of some packets */
 	bool judges_all; /* the filter could not be loaded: the reader applies it */
-	/* Packets until then, by the monotonic clock, may have met another filter. */
+	/* Packets until then, by the monotonic clock, may have met another filter; 0: none. */
 	uint64_t settled_ns;
+	uint64_t
+		looked_ns; /* by the same clock: before the rings were looked at last, or earlier */
 
 	bool has_copies;		/* taps, or sent packets */
 	int most_a_read;		/* packets: what the rings hold */
@@ -238,8 +241,8 @@ bool xdp_is_ready(struct xdp *x);
 uint32_t xdp_judge(struct xdp *x, const struct xdp_origin *from, const uint8_t *data,
 		   uint32_t caplen, uint32_t len);
 
-/* Must the reader judge a packet of this time, because the program may have run an older filter, or
- * none? Packets are asked about in order of time. */
+/* Must the reader judge a packet that the program stamped at this time (0: it did not), because the
+ * program may have run an older filter, or none? Packets are asked about in order of time. */
 static inline bool xdp_must_judge(struct xdp *x, uint64_t time_ns)
 {
 	if (x->settled_ns && time_ns > x->settled_ns)

@@ -38,6 +38,7 @@ static void set_clock(struct xdp *x)
 		uint64_t before = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME);
 		uint64_t took = now_ns(CLOCK_MONOTONIC) - before;
 
+		x->looked_ns = before;
 		if (took < best) {
 			best = took;
 			x->clock_offset_ns = real - before - took / 2;
@@ -45,16 +46,6 @@ static void set_clock(struct xdp *x)
 		if (took < CLOCK_GOOD_NS)
 			return;
 	}
-}
-
-bool xdp_is_ready(struct xdp *x)
-{
-	if (xdp_tap_is_ready(x) || xdp_sent_is_ready(x))
-		return true;
-	for (unsigned i = 0; i < x->n_sockets; i++)
-		if (accel_xsk_ready(&x->sockets[i].xsk))
-			return true;
-	return false;
 }
 
 static void submit(struct xdp_socket *s)
@@ -81,6 +72,14 @@ static void give_back(struct xdp_socket *s)
 	s->is_peeked = false;
 	if (s->n_behind >= s->batch)
 		submit(s);
+}
+
+/* The kernel publishes packets whole. Where it lost the end of one, whose parts wait for it, nobody
+ * would ever come to it. */
+static void give_up(struct xdp_socket *s, uint32_t n_descs)
+{
+	s->n_descs = n_descs;
+	give_back(s);
 }
 
 static void give_back_lent(struct xdp *x)
@@ -111,13 +110,26 @@ static bool peek(struct xdp_socket *s)
 		return false;
 	while (n < n_ready && accel_xsk_desc(&s->xsk, n)->options & ACCEL_XSK_CONTINUES)
 		n++;
-	if (n == n_ready) /* the last part is there, but not seen yet: parts come together */
+	if (ACCEL_UNLIKELY(n == n_ready)) {
+		give_up(s, n);
 		return false;
+	}
 	s->n_descs = n + 1;
 	meta = meta_of(s);
-	s->time_ns = meta->magic == ACCEL_XDP_META_MAGIC ? meta->time_ns : now_ns(CLOCK_MONOTONIC);
+	s->is_stamped = meta->magic == ACCEL_XDP_META_MAGIC;
+	s->time_ns = s->is_stamped ? meta->time_ns : now_ns(CLOCK_MONOTONIC);
 	s->is_peeked = true;
 	return true;
+}
+
+bool xdp_is_ready(struct xdp *x)
+{
+	if (xdp_tap_is_ready(x) || xdp_sent_is_ready(x))
+		return true;
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		if (peek(&x->sockets[i]))
+			return true;
+	return false;
 }
 
 /* The socket with the oldest packet; NULL: there is none. */
@@ -216,7 +228,7 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 		*data = put_together(x, s, &len);
 	if (ACCEL_UNLIKELY(x->direction == ACCEL_DIR_OUT))
 		return false;
-	if (ACCEL_UNLIKELY(xdp_must_judge(x, s->time_ns) || x->cuts)) {
+	if (ACCEL_UNLIKELY(xdp_must_judge(x, s->is_stamped ? s->time_ns : 0) || x->cuts)) {
 		keep = x->filter ? ACCEL_MIN(xdp_judge(x, &from, *data, len, len), keep) : keep;
 		if (keep == 0)
 			return false;
@@ -252,6 +264,13 @@ static bool take_copy(struct xdp *x, uint64_t before_ns, struct accel_pkthdr *hd
 	}
 }
 
+/* All rings are empty: what comes now has met the filter, if there was time enough. */
+static void note_empty(struct xdp *x)
+{
+	if (x->settled_ns && x->looked_ns > x->settled_ns)
+		x->settled_ns = 0;
+}
+
 /* The next packet, lent: 1, 0 if none is there. */
 static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 {
@@ -263,10 +282,12 @@ static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 		if (ACCEL_UNLIKELY(x->has_copies) &&
 		    take_copy(x, s ? s->time_ns : UINT64_MAX, hdr, data))
 			break;
-		if (!s)
+		if (!s) {
+			note_empty(x);
 			return 0;
-		accel_store_relaxed(&s->n_taken, s->n_taken + 1);
+		}
 		if (make_packet(x, s, hdr, data)) {
+			accel_store_relaxed(&s->n_delivered, s->n_delivered + 1);
 			x->lent = s;
 			break;
 		}

@@ -63,7 +63,7 @@ static struct accel_queue_stats count_queue(const struct xdp *x, const struct xd
 	q.dropped = c.dropped;
 	q.ring_full = c.ring_full;
 	q.invalid = c.invalid;
-	q.received = accel_load_relaxed(&s->n_taken) + c.dropped + c.ring_full;
+	q.received = accel_load_relaxed(&s->n_delivered) + c.dropped + c.ring_full;
 	memcpy(q.ifname, d->link.name, sizeof(q.ifname));
 	return q;
 }

@@ -121,7 +121,7 @@ static void take_error(struct xdp *x)
 		getsockopt(x->side.fd, SOL_SOCKET, SO_ERROR, &error, &len);
 }
 
-/* The same for less than a millisecond, with nobody but wake_fd. */
+/* The same in nanoseconds, with nobody but wake_fd. */
 static int nap(uint64_t ns, int wake_fd, struct accel_err *err)
 {
 	struct pollfd pfd = {.fd = wake_fd, .events = POLLIN};
