@@ -5,6 +5,7 @@ they are called, and that each works in an environment of its own."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,8 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 LIBRARY = "pypcapaccel/_lib/libpcap-accel.so"
 FAST = "pypcapaccel/_speedups.abi3.so"
-LICENCE = f"{distribution('pypcapaccel').metadata['Name']}-{distribution('pypcapaccel').version}"
-LICENCE += ".dist-info/licenses/LICENSE"
+INSTALLED = distribution("pypcapaccel")
+LICENCE = f"{INSTALLED.metadata['Name']}-{INSTALLED.version}.dist-info/licenses/LICENSE"
 MADE = ("build*", "dist", ".*", "__pycache__", "*.pyc")  # not sources
 
 WORKS = """
@@ -101,13 +102,19 @@ def test_sdist_has_every_source(tmp_path: Path) -> None:
 
 def test_installed_files() -> None:
     """What the installation that is tested here has brought."""
-    files = {str(file) for file in distribution("pypcapaccel").files or []}
+    files = {str(file) for file in INSTALLED.files or []}
     assert {LIBRARY, LICENCE, "pypcapaccel/py.typed", "../../../bin/pcap-accel"} <= files
+    pages = {"man/man1/pcap-accel.1", "man/man5/pcap-accel.conf.5", "man/man7/pcap-accel-lang.7"}
+    completions = {"bash-completion/completions/pcap-accel", "zsh/site-functions/_pcap-accel"}
+    assert {f"../../../share/{name}" for name in pages | completions} <= files
     profiles = {f"pypcapaccel/_conf/{path.name}" for path in (REPO / "conf").glob("*.conf")}
     assert profiles <= files
     assert not [name for name in files if name.endswith((".c", ".h"))]
-    needs = [need for need in distribution("pypcapaccel").requires or [] if "extra" not in need]
-    assert sorted(need.partition(">")[0] for need in needs) == ["cffi", "pyyaml"]
+    needs = {
+        tuple(re.findall(r"^[\w-]+|(?<=extra == .)\w+", need)) for need in INSTALLED.requires or []
+    }
+    assert {need for need in needs if len(need) == 1} == {("cffi",), ("pyyaml",)}
+    assert {("pcapy-ng", "compat"), ("rich", "tui"), ("pytest", "test")} <= needs
 
 
 # ---- what can be made of it ----
