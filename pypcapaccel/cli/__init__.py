@@ -6,7 +6,8 @@ all that is known of it before it is used, so that ``run`` starts without the re
 one line with the remedy to stderr when something is wrong.
 
 Exit codes: 0; 1 it could not be done, or something was found wrong; 2 the command line is wrong. Of ``run``:
-125 it could not be done, 126 the program cannot be executed, 127 there is none, else the program's own.
+125 it could not be done or the command line is wrong, 126 the program cannot be executed, 127 there is none, else
+the program's own.
 
 Threads: the main one.
 """
@@ -125,7 +126,9 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
 def _call(argv: Sequence[str]) -> int:
     ours, program = _split(argv)
     parser = make_parser(_chosen(ours))
-    options = parser.parse_args(ours)
+    options, unknown = parser.parse_known_args(ours)
+    if unknown:  # with the usage of the subcommand; argparse would show ours
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.version:
         print(f"pcap-accel {_version()}")
         return 0
@@ -153,6 +156,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as error:
         _say(words, str(error))
         return error.code
+    except SystemExit as end:  # argparse's
+        if end.code == 2 and words and words[0] == "run":
+            return 125  # 2 would be taken for the program's
+        raise
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to be told

@@ -3,8 +3,8 @@
 # (pathlib takes 5 ms to import, and this is on the way of every start)
 """The variables that put the library in front of a program and say what it shall do: for `run` and `env`.
 
-Without a file or a profile nothing but the library's path is looked for: neither the library nor YAML is
-loaded, because `run` is to start fast.
+Without a file, a profile or an option nothing but the library's path is looked for: neither the library nor
+YAML is loaded, because `run` is to start fast.
 
 Threads: none of its own.
 """
@@ -92,6 +92,25 @@ def _number(text: str, what: str, most: int) -> str:
     return str(int(text))
 
 
+def _option(text: str) -> tuple[str, str]:
+    """(variable, value) of KEY=VALUE. Judged here, because the library passes over variables that it does not
+    know."""
+    from ..config.mistakes import suggestion
+    from ..config.options import check_value, table
+
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key:
+        raise CommandError(f"--option '{text}': is not KEY=VALUE (buffer=256MiB)", 125)
+    named = {name: o for o in table().values() for name in (o.key, *o.aliases)}
+    option = named.get(key.lower())
+    if option is None:
+        raise CommandError(f"--option '{key}': unknown option {suggestion(key, table())}", 125)
+    mistake = check_value(option.key, value)
+    if mistake:
+        raise CommandError(f"--option '{text}': {mistake}", 125)
+    return option.env[0], value
+
+
 def _variables(thing: Any) -> dict[str, str]:
     """A group or settings as variables."""
     from ..config.model import given
@@ -136,11 +155,7 @@ class _Maker:
             self.changes[PREFIX + "GROUP"] = _number(options.group, "--group", 65535)
         if options.computation is not None:
             self.changes[PREFIX + "COMPUTATION"] = options.computation
-        for text in options.option:
-            key, equals, value = text.partition("=")
-            if not equals or not key or not key.replace("_", "").isalnum():
-                raise CommandError(f"--option '{text}': is not KEY=VALUE (buffer=256MiB)", 125)
-            self.changes[PREFIX + key.strip().upper()] = value.strip()
+        self.changes |= dict(map(_option, options.option))
         if options.log:
             self.changes[PREFIX + "LOG"] = options.log
 

@@ -168,7 +168,7 @@ def man() -> str:
         ".Bl -tag -width Ds",
         ".It 0", "It was done.",
         ".It 1", "It could not be done, or something was found wrong.",
-        ".It 2", "The command line is wrong.",
+        ".It 2", "The command line is wrong (of", ".Cm run :", "125).",
         ".It 125 , 126 , 127", "Of", ".Cm run :",
         "it could not be done; the program cannot be executed; there is none.",
         "Else the program's own.",

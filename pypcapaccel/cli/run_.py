@@ -7,7 +7,8 @@ do instead. With -n, so many copies of the program run as members of a group; si
 them, and `{n}` in their arguments is their number, from 0.
 
 Exit code: the program's own; of copies, that of the first one that failed, 128 and its number for a
-signal; 125: it could not be done; 126: the program cannot be executed; 127: there is none.
+signal; 125: it could not be done, or the command line is wrong; 126: the program cannot be executed; 127:
+there is none.
 
 Threads: the main one.
 """
@@ -26,6 +27,7 @@ MAX_COPIES = 256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "pcap-accel run [OPTIONS] -- PROGRAM [ARGUMENTS]"
     add_shared(parser)
     parser.add_argument(
         "-n", "--copies", metavar="COPIES", help="start so many members of the group"

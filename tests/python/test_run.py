@@ -74,6 +74,9 @@ def test_variables(planned, library):
     assert "PCAP_ACCEL_DEFAULT" not in planned("--engine", "none")
     assert planned("-g", 1, "--engine", "afpacket")["PCAP_ACCEL_DEFAULT"] == "afpacket"
     assert planned("-o", "buffer=1MiB", "-o", "vlan=1+2")["PCAP_ACCEL_VLAN"] == "1+2"
+    assert planned("-o", "snaplen = 60")["PCAP_ACCEL_CAPLEN"] == "60", (
+        "the library reads no other name"
+    )
     assert planned("--log", "info")["PCAP_ACCEL_LOG"] == "info"
 
 
@@ -160,7 +163,8 @@ def test_exit_codes(command, tmp_path):
     broken.chmod(0o755)
     assert "/nowhere/interpreter is not there" in command("run", "--", broken, code=127).stderr
     assert "names no program" in command("run", code=125).stderr
-    command("run", "--frob", "--", "true", code=2)
+    said = command("run", "--engne", "pfq", "--", "true", code=125).stderr
+    assert "usage: pcap-accel run" in said and "unrecognized arguments: --engne" in said
 
 
 def test_words_of_the_program_are_its_own(command):
@@ -531,6 +535,8 @@ def test_damaged_programs(tmp_path):
         (["-n", "0", "-g", "1"], "-n '0': is not a number in range (1 to 256)"),
         (["-n", "2"], "-n 2: the copies share no group, each would capture everything (add -g N)"),
         (["-o", "buffer"], "--option 'buffer': is not KEY=VALUE (buffer=256MiB)"),
+        (["-o", "bufer=1MiB"], "--option 'bufer': unknown option (did you mean 'buffer'?)"),
+        (["-o", "group=x"], "--option 'group=x': 'x' is not a number (0 to 65535)"),
         (["-p", "sensr"], "no profile 'sensr' (did you mean 'sensor'?)"),
         (["-c", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
     ],
