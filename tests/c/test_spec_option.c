@@ -267,6 +267,9 @@ static void test_environment(void **state)
 	assert_int_equal(accel_settings_put_env(&s, ACCEL_PFQ, get_env, &err), 0);
 	assert_int_equal(s.v[ACCEL_OPT_GROUP].num, 42);
 	assert_string_equal(s.v[ACCEL_OPT_COMPUTATION].text, "ip");
+	ENV("PFQ_GROUP", "45", "PFQ_CAPLEN", "junk");
+	assert_int_equal(accel_settings_put_env(&s, ACCEL_XDP, get_env, &err), 0);
+	assert_int_equal(s.v[ACCEL_OPT_GROUP].num, 45); /* and xdp's, but not all of them */
 	ENV("PFQ_GROUP", "42", "PCAP_ACCEL_GROUP", "44");
 	assert_int_equal(accel_settings_put_env(&s, ACCEL_PFQ, get_env, &err), 0);
 	assert_int_equal(s.v[ACCEL_OPT_GROUP].num, 44);

@@ -31,8 +31,9 @@ struct maps {
 
 static void maps_init(struct maps *maps)
 {
-	static const uint32_t n_entries[ACCEL_N_MAPS] = {
-		[ACCEL_MAP_SOCKETS] = N_QUEUES, [ACCEL_MAP_RING] = RING_LEN};
+	static const uint32_t n_entries[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = N_QUEUES,
+							 [ACCEL_MAP_RING] = RING_LEN,
+							 [ACCEL_MAP_MEMBERS] = N_QUEUES};
 	struct accel_err err;
 
 	for (unsigned i = 0; i < ACCEL_N_MAPS; i++) {
@@ -133,6 +134,12 @@ static void test_rest(void **state)
 		assert_int_equal(run_program(fd, frame, 60, 0), ACCEL_XDP_PASS);
 		close(fd);
 	}
+	/* A member of a group that is no more has no socket. */
+	spec.is_member = true;
+	fd = load_spec(&spec, maps.fd);
+	memset(frame, 0, 6);
+	assert_int_equal(run_program(fd, frame, 60, 0), ACCEL_XDP_PASS);
+	close(fd);
 	maps_fini(&maps);
 }
 

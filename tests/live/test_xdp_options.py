@@ -139,10 +139,6 @@ def test_huge_pages(captured, port, two_huge_pages):
 @pytest.mark.parametrize(
     "device, text",
     [
-        (
-            "xdp:eth0?group=7",
-            "XDP has one program an interface and one socket a queue, so no group",
-        ),
         ("xdp:eth0?tap=yes,rest=drop", "tap=yes copies, the host gets everything"),
         ("xdp:eth0?rx_ring=100", "rx_ring: '100' is not a power of two"),
     ],

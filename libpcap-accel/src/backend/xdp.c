@@ -29,11 +29,6 @@ static int check_list(const struct accel_request *rq, struct accel_err *err)
 	if (dev->n_ifaces == 0)
 		return accel_fail(err, -EINVAL, "%s: names no interface (would be: xdp:eth0)",
 				  rq->name);
-	if (accel_rq_given(rq, ACCEL_OPT_GROUP))
-		return accel_fail(err, -EOPNOTSUPP,
-				  "%s: XDP has one program an interface and one socket a queue, "
-				  "so no group can share them (would be: pfq:%s)",
-				  rq->name, dev->ifaces[0].name);
 	if (dev->pairs)
 		return accel_fail(err, -EINVAL,
 				  "%s: pairs are for forwarding, which xdp does not do (separate "
@@ -101,12 +96,20 @@ static int watch_sockets(struct xdp *x)
 	return 0;
 }
 
+/* A group's program stays, and what we have put there with it. */
+static void leave(struct xdp *x)
+{
+	xdp_disarm(x);
+	for (unsigned i = 0; i < x->n_devices; i++)
+		xdp_group_leave(x, &x->devices[i]);
+}
+
 static void xdp_close(void *st)
 {
 	struct xdp *x = st;
 
 	if (x->pid == getpid())
-		xdp_disarm(x);
+		leave(x);
 	xdp_close_own_programs(x);
 	xdp_forget_expected(x);
 	for (unsigned i = 0; i < x->n_devices; i++)
@@ -149,6 +152,8 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 				  "%s: tap=yes copies, the host gets everything (would be: "
 				  "rest=drop without tap)",
 				  x->rq.name);
+	if ((r = xdp_group_check(x, err)) < 0)
+		return r;
 	x->sockets = calloc(XDP_MAX_SOCKETS, sizeof(*x->sockets));
 	x->whole = malloc(XDP_MAX_PACKET);
 	if (!x->sockets || !x->whole)
@@ -193,8 +198,10 @@ static int xdp_open(void *st, const struct accel_request *rq, struct accel_err *
 	x->epoll_fd = x->control_fd = -1;
 	xdp_read_options(x);
 	r = open_steps(x, err);
-	if (r < 0)
-		xdp_close(x);
+	if (r == 0)
+		return 0;
+	leave(x);
+	xdp_close(x);
 	return r;
 }
 
@@ -290,6 +297,7 @@ static int xdp_describe(void *st, char *out, size_t len)
 	const struct xdp *x = st;
 	const struct xdp_device *d = &x->devices[0];
 	const struct accel_xsk *xsk = &x->sockets[0].xsk;
+	char group[24] = "";
 	int n, more;
 
 	if (x->opt.taps)
@@ -303,8 +311,10 @@ static int xdp_describe(void *st, char *out, size_t len)
 			     x->n_sockets == 1 ? "" : "s", xsk->rx.mask + 1, xsk->frame_len);
 	if (n < 0)
 		return n;
+	if (x->group >= 0)
+		snprintf(group, sizeof(group), ", group %d", x->group);
 	more = snprintf((size_t)n < len ? out + n : NULL, (size_t)n < len ? len - (size_t)n : 0,
-			"%s%s%s", d->asks_vlan ? ", tags from the device" : "",
+			"%s%s%s%s", group, d->asks_vlan ? ", tags from the device" : "",
 			x->sent.is_open ? ", sent packets" : "", xdp_filter_kind(x));
 	return more < 0 ? more : n + more;
 }

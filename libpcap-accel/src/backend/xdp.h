@@ -3,6 +3,7 @@
  *   xdp.c         open, close, the ops table
  *   xdp_plan.c    what was chosen, and how the queues share it
  *   xdp_device.c  one device: who lives there, its sockets, its program
+ *   xdp_group.c   several captures on one device
  *   xdp_filter.c  which program runs, and since when
  *   xdp_computation.c  a computation's predicates as a filter
  *   xdp_tell.c    what the programs are told: to begin, and a filter to interpret
@@ -83,6 +84,7 @@ struct xdp_device {
 	int prog_fd;	    /* the first program: can be told a filter */
 	int own_fd; /* the one that was made for the filter and runs instead; -1: there is none */
 	int link_fd;
+	int members_fd;		   /* of a group: queue -> the program of its member; else -1 */
 	unsigned first, n_sockets; /* in xdp.sockets[] */
 	/* tap=yes */
 	struct accel_tap tap;
@@ -126,6 +128,7 @@ struct xdp_origin {
 struct xdp {
 	struct accel_request rq; /* dev and set live until close() */
 	struct xdp_choices opt;
+	int group; /* -1: none */
 	enum accel_direction direction;
 	unsigned n_queues; /* of all devices, that were made or named */
 	unsigned n_devices;
@@ -190,6 +193,37 @@ void xdp_device_close(struct xdp *x, struct xdp_device *d);
 /* Load the device's first program. The descriptor, or -errno with a text. */
 int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err);
 void xdp_close_own_programs(struct xdp *x);
+
+/* Have this program run on the device instead of the one before: each packet meets one of the two.
+ * Needs no privilege. 0, -ENOLINK (the device is gone) or another -errno. */
+int xdp_put_in_force(const struct xdp *x, const struct xdp_device *d, int prog_fd);
+
+/* May the handle be in its group with what else was asked for? 0, -EOPNOTSUPP with a text. */
+int xdp_group_check(const struct xdp *x, struct accel_err *err);
+int xdp_group_refuse_sent(const struct xdp *x, struct accel_err *err); /* -EOPNOTSUPP */
+
+/* Attach the group's program, or become a holder of it beside those who have. Closed with the
+ * device. 0 or -errno with a text: -EBUSY, -EPERM; as xdp_explain_attach(). */
+int xdp_group_join(struct xdp *x, struct xdp_device *d, struct accel_err *err);
+
+/* Take our programs out of the group's; before the sockets go, or they might be another's. */
+void xdp_group_leave(const struct xdp *x, const struct xdp_device *d);
+
+/* The group whose program has this name, as text; NULL: it is none's. */
+const char *xdp_group_of(const char *prog_name);
+
+/* Has a member a program for this queue? */
+bool xdp_group_has_queue(const struct xdp_device *d, uint32_t queue);
+
+/* Write what an error of accel_bpf_link_open() means; returns -errno. */
+int xdp_explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_err *err);
+
+/* May the packets that the device's programs see have several buffers? */
+static inline bool xdp_prog_has_frags(const struct xdp *x, const struct xdp_device *d)
+{
+	/* The kernel wants all programs of a group to say the same. */
+	return x->group >= 0 ? x->has_frags : d->has_fragments;
+}
 
 /* Before the programs are loaded; close is right in every state. */
 int xdp_tell_open(struct xdp *x, struct accel_err *err);

@@ -37,6 +37,17 @@ static int check_host(struct xdp *x, struct xdp_device *d, struct accel_err *err
 
 /* ---- sockets ---- */
 
+static int refuse_queue(const struct xdp *x, const struct xdp_device *d, uint32_t queue,
+			struct accel_err *err)
+{
+	return accel_fail(err, -EBUSY,
+			  "%s: queue %u of '%s' belongs to another member of group %d (would be: "
+			  "queues of its own, xdp:%s@q%u?group=%d, or pfq:%s?group=%d, which "
+			  "shares packets)",
+			  x->rq.name, queue, d->link.name, x->group, d->link.name, queue + 1,
+			  x->group, d->link.name, x->group);
+}
+
 /* With as many frames as the limit of locked memory lets, unless somebody named their number. */
 static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, struct accel_err *err)
 {
@@ -75,6 +86,8 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 		return accel_fail(err, -EOPNOTSUPP,
 				  "%s: the driver has no zero copy (would be: zc=auto)",
 				  x->rq.name);
+	if (r == -EBUSY && xdp_group_has_queue(d, queue))
+		return refuse_queue(x, d, queue, err);
 	if (r < 0)
 		return r;
 	/* A batch that the kernel misses is to be a small part of its frames. */
@@ -122,9 +135,16 @@ static int explain_occupied(struct xdp *x, struct xdp_device *d, struct accel_er
 {
 	struct accel_bpf_info info = {.name = "?"};
 	struct accel_host host = d->host;
+	const char *group;
 
 	accel_host_look(d->link.name, d->link.ifindex, &host, NULL);
 	accel_bpf_prog_info_by_id(host.xdp_prog_id, &info);
+	if ((group = xdp_group_of(info.name)))
+		return accel_fail(err, -EBUSY,
+				  "%s: '%s' is group %s's (would be: queues of its own, "
+				  "xdp:%s@q0?group=%s, or afpacket:%s)",
+				  x->rq.name, d->link.name, group, d->link.name, group,
+				  d->link.name);
 	return accel_fail(err, -EBUSY,
 			  "%s: '%s' has the XDP program %u '%s' of another process (end that "
 			  "process, 'ip link set dev %s xdp off', or use afpacket:%s)",
@@ -132,7 +152,7 @@ static int explain_occupied(struct xdp *x, struct xdp_device *d, struct accel_er
 			  d->link.name);
 }
 
-static int explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_err *err)
+int xdp_explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_err *err)
 {
 	if (r == -EBUSY || r == -EEXIST)
 		return explain_occupied(x, d, err);
@@ -164,7 +184,18 @@ static int try_attach(struct xdp *x, struct xdp_device *d, struct accel_err *err
 		return 0;
 	close(d->prog_fd);
 	d->prog_fd = -1;
-	return explain_attach(x, d, d->link_fd, err);
+	return xdp_explain_attach(x, d, d->link_fd, err);
+}
+
+/* The kernel lets a program that asks the device for tags be called by no other. */
+static int attach_in_group(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	int r = xdp_load_program(x, d, err);
+
+	if (r < 0)
+		return r;
+	d->prog_fd = r;
+	return xdp_group_join(x, d, err);
 }
 
 /* The driver with its knowledge of tags, the driver without, the stack's own XDP. */
@@ -172,6 +203,8 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	int r = -EOPNOTSUPP;
 
+	if (x->group >= 0)
+		return attach_in_group(x, d, err);
 	d->attach = ACCEL_ATTACH_NATIVE;
 	d->asks_vlan = x->opt.try_native && x->kfunc_ids[ACCEL_KFUNC_VLAN_TAG] &&
 		       accel_link_tells_tags(d->link.ifindex);
@@ -192,8 +225,9 @@ static void warn_of_tags(const struct xdp *x, const struct xdp_device *d)
 			  "%s: '%s' takes VLAN tags off and %s, so they are not seen (ethtool -K "
 			  "%s rxvlan off)",
 			  x->rq.name, d->link.name,
-			  d->attach == ACCEL_ATTACH_GENERIC ? "is attached generically"
-							    : "its driver does not tell them",
+			  x->group >= 0 ? "a group's programs may not ask it for them"
+			  : d->attach == ACCEL_ATTACH_GENERIC ? "is attached generically"
+							      : "its driver does not tell them",
 			  d->link.name);
 }
 
@@ -202,7 +236,7 @@ int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err)
 	struct xdp_device *d = &x->devices[i];
 	int r;
 
-	d->sockets_fd = d->prog_fd = d->own_fd = d->link_fd = -1;
+	d->sockets_fd = d->prog_fd = d->own_fd = d->link_fd = d->members_fd = -1;
 	d->tap = ACCEL_TAP_NONE;
 	x->n_devices = i + 1;
 	d->iface = x->rq.dev->ifaces[i];
@@ -240,6 +274,10 @@ int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
 	/* Before the sockets: a driver may rebuild its queues for a program. */
 	if ((r = attach(x, d, err)) < 0 || (!x->opt.taps && (r = open_sockets(x, d, err)) < 0))
 		return r;
+	/* Behind them: whose queue it is may write its program. */
+	if (x->group >= 0 && (r = xdp_put_in_force(x, d, d->prog_fd)) < 0)
+		return accel_fail_sys(err, r, "%s: cannot run its program in group %d", x->rq.name,
+				      x->group);
 	warn_of_tags(x, d);
 	if (!x->rq.promisc)
 		return 0;
@@ -258,6 +296,7 @@ static void close_fd(int *fd)
 void xdp_device_close(struct xdp *x, struct xdp_device *d)
 {
 	close_fd(&d->link_fd);
+	close_fd(&d->members_fd);
 	close_fd(&d->prog_fd);
 	close_fd(&d->sockets_fd);
 	accel_tap_close(&d->tap);

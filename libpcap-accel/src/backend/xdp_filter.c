@@ -52,13 +52,14 @@ static int load(const struct xdp *x, const struct xdp_device *d, const struct xd
 					   [ACCEL_MAP_CONTROL] = x->control_fd,
 					   [ACCEL_MAP_LOST] = d->tap.lost_fd};
 	struct accel_ebpf_prog prog = {0};
-	struct accel_bpf_load load = {.name = x->rq.name,
-				      .prog = &prog,
-				      .map_fds = map_fds,
-				      .kfunc_ids = x->kfunc_ids,
-				      .flags = (d->has_fragments ? ACCEL_PROG_HAS_FRAGS : 0) |
-					       (d->asks_vlan ? ACCEL_PROG_DEV_BOUND : 0),
-				      .ifindex = d->asks_vlan ? d->link.ifindex : 0};
+	struct accel_bpf_load load = {
+		.name = x->rq.name,
+		.prog = &prog,
+		.map_fds = map_fds,
+		.kfunc_ids = x->kfunc_ids,
+		.flags = (xdp_prog_has_frags(x, d) ? ACCEL_PROG_HAS_FRAGS : 0) |
+			 (d->asks_vlan ? ACCEL_PROG_DEV_BOUND : 0),
+		.ifindex = d->asks_vlan ? d->link.ifindex : 0};
 	struct accel_xdp_spec spec = {.filter = filter->insns,
 				      .n_filter = filter->n,
 				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
@@ -68,7 +69,8 @@ static int load(const struct xdp *x, const struct xdp_device *d, const struct xd
 				      .is_gated = true,
 				      .interprets = kind == INTERPRETER,
 				      .asks_vlan = d->asks_vlan,
-				      .has_fragments = d->has_fragments,
+				      .has_fragments = xdp_prog_has_frags(x, d),
+				      .is_member = x->group >= 0,
 				      .by_helper = x->by_helper,
 				      .has_mac = d->host.has_mac};
 	struct sock_filter *keep;
@@ -112,9 +114,10 @@ void xdp_close_own_programs(struct xdp *x)
 		close_own(&x->devices[i]);
 }
 
-static int put_on(struct xdp_device *d, int prog_fd, struct accel_err *err)
+static int put_on(const struct xdp *x, const struct xdp_device *d, int prog_fd,
+		  struct accel_err *err)
 {
-	int r = accel_bpf_link_update(d->link_fd, prog_fd);
+	int r = xdp_put_in_force(x, d, prog_fd);
 
 	/* -ENOLINK: the device is gone, and its link empty. */
 	return r < 0 && r != -ENOLINK
@@ -168,12 +171,12 @@ static int put_on_all(struct xdp *x, const int *fds, struct accel_err *err)
 	unsigned n = 0;
 	int r = 0;
 
-	while (n < x->n_devices && (r = put_on(&x->devices[n], fds[n], err)) == 0)
+	while (n < x->n_devices && (r = put_on(x, &x->devices[n], fds[n], err)) == 0)
 		n++;
 	while (r < 0 && n-- > 0) {
 		struct xdp_device *d = &x->devices[n];
 
-		put_on(d, d->own_fd >= 0 ? d->own_fd : d->prog_fd, NULL);
+		put_on(x, d, d->own_fd >= 0 ? d->own_fd : d->prog_fd, NULL);
 	}
 	return r;
 }

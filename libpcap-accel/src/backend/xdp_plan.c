@@ -93,6 +93,7 @@ void xdp_read_options(struct xdp *x)
 		.huge_pages = number(rq, ACCEL_OPT_HUGE_PAGES),
 	};
 	x->direction = named_direction(rq);
+	x->group = accel_rq_given(rq, ACCEL_OPT_GROUP) ? (int)number(rq, ACCEL_OPT_GROUP) : -1;
 }
 
 uint32_t xdp_frame_len(const struct xdp *x, unsigned mtu)

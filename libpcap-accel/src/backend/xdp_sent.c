@@ -104,6 +104,8 @@ int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *er
 	bool opens = direction != ACCEL_DIR_IN && !x->sent.is_open;
 	int r;
 
+	if (x->group >= 0 && direction != ACCEL_DIR_IN)
+		return xdp_group_refuse_sent(x, err);
 	if (opens && (r = open_ring(x, err)) < 0)
 		return r;
 	x->direction = direction;

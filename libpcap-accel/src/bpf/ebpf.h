@@ -73,6 +73,7 @@ enum accel_ebpf_helper {
 	ACCEL_HELPER_KTIME = 5,
 	ACCEL_HELPER_RANDOM = 7,
 	ACCEL_HELPER_CPU = 8,
+	ACCEL_HELPER_TAIL_CALL = 12,
 	ACCEL_HELPER_REDIRECT_MAP = 51,
 	ACCEL_HELPER_ADJUST_META = 54,
 	ACCEL_HELPER_RINGBUF_RESERVE = 131,
@@ -94,12 +95,14 @@ enum accel_ebpf_map {
 	ACCEL_MAP_RING,	   /* records of tap mode */
 	ACCEL_MAP_CONTROL, /* one struct accel_xdp_control, shared with the program that captures */
 	ACCEL_MAP_LOST,	   /* one counter a processor: packets that found the ring full */
+	ACCEL_MAP_MEMBERS, /* programs, see xdp_group.h */
 	ACCEL_N_MAPS,
 };
 
 /* Map types by the kernel's number. */
 enum accel_ebpf_map_type {
 	ACCEL_MAP_TYPE_ARRAY = 2,
+	ACCEL_MAP_TYPE_PROGS = 3,
 	ACCEL_MAP_TYPE_PERCPU_ARRAY = 6,
 	ACCEL_MAP_TYPE_XSKMAP = 17,
 	ACCEL_MAP_TYPE_RINGBUF = 27,

@@ -20,6 +20,7 @@ static const struct {
 	{ ACCEL_HELPER_KTIME,			"bpf_ktime_get_ns" },
 	{ ACCEL_HELPER_RANDOM,			"bpf_get_prandom_u32" },
 	{ ACCEL_HELPER_CPU,			"bpf_get_smp_processor_id" },
+	{ ACCEL_HELPER_TAIL_CALL,		"bpf_tail_call" },
 	{ ACCEL_HELPER_REDIRECT_MAP,		"bpf_redirect_map" },
 	{ ACCEL_HELPER_ADJUST_META,		"bpf_xdp_adjust_meta" },
 	{ ACCEL_HELPER_RINGBUF_RESERVE,		"bpf_ringbuf_reserve" },

@@ -327,12 +327,26 @@ static void act(struct gen *g)
 	}
 }
 
+/* The program of a member outlives it if that was killed: without a socket nothing is dropped. */
+static void pass_without_socket(struct gen *g)
+{
+	load_ctx(g);
+	accel_easm_load(&g->as, BPF_W, R2, R1, ACCEL_MD_QUEUE);
+	accel_easm_store(&g->as, BPF_W, R10, ACCEL_SLOT_SCRATCH, R2);
+	accel_easm_map(&g->as, R1, ACCEL_MAP_SOCKETS);
+	address_of(g, R2, ACCEL_SLOT_SCRATCH);
+	accel_easm_call(&g->as, ACCEL_HELPER_MAP_LOOKUP);
+	accel_easm_jump64_k(&g->as, BPF_JEQ, R0, 0, g->pass);
+}
+
 static void rest(struct gen *g)
 {
 	uint32_t verdict = g->spec->rest;
 
 	set_part(g, ACCEL_XDP_PART_REST);
 	accel_easm_bind(&g->as, g->reject);
+	if (g->spec->is_member && verdict == ACCEL_XDP_DROP)
+		pass_without_socket(g);
 	return_k(g, g->spec->action == ACCEL_XDP_TELL ? 0 : verdict);
 	accel_easm_bind(&g->as, g->pass);
 	return_k(g, ACCEL_XDP_PASS);

@@ -103,6 +103,7 @@ struct accel_xdp_spec {
 	bool is_gated;	    /* passes everything on until control.is_armed */
 	bool interprets;    /* runs the filter in control.ops if control.start names one */
 	bool asks_vlan;	    /* ask the device for the tag: kernel function */
+	bool is_member;	    /* others see to that it runs: see xdp_group.h */
 	bool has_fragments; /* load with ACCEL_PROG_HAS_FRAGS */
 	bool by_helper;	    /* the loader lacks CAP_PERFMON: see translate.h */
 	bool has_mac;

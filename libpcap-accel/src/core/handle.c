@@ -174,14 +174,15 @@ static int open_engine(struct accel_handle *h, const struct accel_request *rq)
 }
 
 /* XDP cannot be had here: capture with packet sockets, if that was allowed, and see what XDP would
- * see, received packets. A device that is not there is not there for them either, and a computation
- * they would pass over. */
+ * see, received packets. A device that is not there is not there for them either, a computation
+ * they would pass over, and a group is another thing there. */
 static int fall_back(struct accel_handle *h, const struct accel_request *rq, int r)
 {
 	const char *computation = h->settings.v[ACCEL_OPT_COMPUTATION].text;
 
 	if (h->is_active || h->be->engine != ACCEL_XDP ||
 	    h->settings.v[ACCEL_OPT_FALLBACK].num == 0 || r == -ENODEV || r == -ENETDOWN ||
+	    h->settings.v[ACCEL_OPT_GROUP].from != ACCEL_FROM_DEFAULT ||
 	    (computation && *computation))
 		return r;
 	accel_log(ACCEL_LOG_WARNING, "%s (fallback to afpacket)", h->err.text);

@@ -30,19 +30,20 @@ _Static_assert((int)ACCEL_HELPER_XDP_LEN == (int)BPF_FUNC_xdp_get_buff_len, "num
 _Static_assert((int)ACCEL_HELPER_ADJUST_META == (int)BPF_FUNC_xdp_adjust_meta,
 	       "number of a helper");
 _Static_assert((int)ACCEL_HELPER_REDIRECT_MAP == (int)BPF_FUNC_redirect_map, "number of a helper");
+_Static_assert((int)ACCEL_HELPER_TAIL_CALL == (int)BPF_FUNC_tail_call, "number of a helper");
 _Static_assert((int)ACCEL_HELPER_LOOP == (int)BPF_FUNC_loop, "number of a helper");
 _Static_assert((int)ACCEL_HELPER_RINGBUF_DISCARD == (int)BPF_FUNC_ringbuf_discard,
 	       "number of a helper");
 _Static_assert((int)ACCEL_MAP_TYPE_XSKMAP == (int)BPF_MAP_TYPE_XSKMAP, "number of a map type");
+_Static_assert((int)ACCEL_MAP_TYPE_PROGS == (int)BPF_MAP_TYPE_PROG_ARRAY, "number of a map type");
 _Static_assert((int)ACCEL_MAP_TYPE_RINGBUF == (int)BPF_MAP_TYPE_RINGBUF, "number of a map type");
 _Static_assert(ACCEL_MAP_MMAPABLE == BPF_F_MMAPABLE, "flag of a map");
 _Static_assert(ACCEL_PROG_HAS_FRAGS == BPF_F_XDP_HAS_FRAGS, "flag of a program");
 _Static_assert(offsetof(struct xdp_md, rx_queue_index) == ACCEL_MD_QUEUE, "layout of the context");
 
-/* The result, or -errno. */
-static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
+int accel_bpf_call(int command, union bpf_attr *attr)
 {
-	long r = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+	long r = syscall(SYS_bpf, command, attr, sizeof(*attr));
 
 	return r < 0 ? -errno : (int)r;
 }
@@ -77,7 +78,7 @@ int accel_bpf_map_open(const char *name, enum accel_ebpf_map map, uint32_t n_ent
 	attr.max_entries = spec->n_entries ? spec->n_entries : n_entries;
 	attr.map_flags = spec->flags;
 	memcpy(attr.map_name, spec->name, strnlen(spec->name, sizeof(attr.map_name) - 1));
-	fd = bpf(BPF_MAP_CREATE, &attr);
+	fd = accel_bpf_call(BPF_MAP_CREATE, &attr);
 	return fd < 0 ? explain(fd, name, "XDP map", err) : fd;
 }
 
@@ -89,7 +90,7 @@ static int map_call(enum bpf_cmd cmd, int map_fd, uint32_t key, const void *valu
 	attr.map_fd = (uint32_t)map_fd;
 	attr.key = address(&key);
 	attr.value = address(value);
-	return bpf(cmd, &attr);
+	return accel_bpf_call((int)cmd, &attr);
 }
 
 int accel_bpf_map_set(int map_fd, uint32_t key, const void *value)
@@ -137,7 +138,7 @@ static int open_types(uint32_t *func)
 	memset(&attr, 0, sizeof(attr));
 	attr.btf = address(accel_btf_of_functions(&len, func));
 	attr.btf_size = (uint32_t)len;
-	return bpf(BPF_BTF_LOAD, &attr);
+	return accel_bpf_call(BPF_BTF_LOAD, &attr);
 }
 
 static int image_init(struct image *image, const struct accel_bpf_load *load)
@@ -163,7 +164,7 @@ static int image_init(struct image *image, const struct accel_bpf_load *load)
 static void fill_load(union bpf_attr *attr, const struct accel_bpf_load *load,
 		      const struct image *image)
 {
-	static const char name[] = "pcap_accel";
+	const char *name = load->prog_name ? load->prog_name : "pcap_accel";
 
 	memset(attr, 0, sizeof(*attr));
 	attr->prog_type = BPF_PROG_TYPE_XDP;
@@ -173,7 +174,7 @@ static void fill_load(union bpf_attr *attr, const struct accel_bpf_load *load,
 	attr->license = address(licence);
 	attr->prog_flags = load->flags;
 	attr->prog_ifindex = (uint32_t)load->ifindex;
-	memcpy(attr->prog_name, name, sizeof(name));
+	memcpy(attr->prog_name, name, strnlen(name, sizeof(attr->prog_name) - 1));
 	if (image->btf_fd < 0)
 		return;
 	attr->prog_btf_fd = (uint32_t)image->btf_fd;
@@ -213,7 +214,7 @@ static int explain_load(int r, const struct accel_bpf_load *load, const struct i
 	attr.log_buf = address(log);
 	attr.log_size = LOG_LEN;
 	attr.log_level = 1;
-	fd = bpf(BPF_PROG_LOAD, &attr);
+	fd = accel_bpf_call(BPF_PROG_LOAD, &attr);
 	if (fd >= 0)
 		close(fd);
 	log[LOG_LEN - 1] = '\0';
@@ -235,7 +236,7 @@ int accel_bpf_prog_open(const struct accel_bpf_load *load, struct accel_err *err
 	if (fd < 0)
 		return explain(fd, load->name, "XDP program", err);
 	fill_load(&attr, load, &image);
-	fd = bpf(BPF_PROG_LOAD, &attr);
+	fd = accel_bpf_call(BPF_PROG_LOAD, &attr);
 	if (fd < 0)
 		fd = explain_load(fd, load, &image, err);
 	image_fini(&image);
@@ -252,7 +253,7 @@ int accel_bpf_link_open(int prog_fd, int ifindex, enum accel_xdp_attach attach)
 	attr.link_create.attach_type = BPF_XDP;
 	attr.link_create.flags =
 		attach == ACCEL_ATTACH_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
-	return bpf(BPF_LINK_CREATE, &attr);
+	return accel_bpf_call(BPF_LINK_CREATE, &attr);
 }
 
 int accel_bpf_link_update(int link_fd, int prog_fd)
@@ -262,7 +263,7 @@ int accel_bpf_link_update(int link_fd, int prog_fd)
 	memset(&attr, 0, sizeof(attr));
 	attr.link_update.link_fd = (uint32_t)link_fd;
 	attr.link_update.new_prog_fd = (uint32_t)prog_fd;
-	return bpf(BPF_LINK_UPDATE, &attr);
+	return accel_bpf_call(BPF_LINK_UPDATE, &attr);
 }
 
 int accel_bpf_prog_info(int prog_fd, struct accel_bpf_info *out)
@@ -276,7 +277,7 @@ int accel_bpf_prog_info(int prog_fd, struct accel_bpf_info *out)
 	attr.info.bpf_fd = (uint32_t)prog_fd;
 	attr.info.info_len = sizeof(info);
 	attr.info.info = address(&info);
-	r = bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+	r = accel_bpf_call(BPF_OBJ_GET_INFO_BY_FD, &attr);
 	if (r < 0)
 		return r;
 	out->id = info.id;
@@ -292,7 +293,7 @@ int accel_bpf_prog_info_by_id(uint32_t id, struct accel_bpf_info *out)
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_id = id;
-	fd = bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+	fd = accel_bpf_call(BPF_PROG_GET_FD_BY_ID, &attr);
 	if (fd < 0)
 		return fd;
 	r = accel_bpf_prog_info(fd, out);
@@ -322,7 +323,7 @@ int accel_bpf_prog_test(int prog_fd, struct accel_bpf_test *test)
 		attr.test.ctx_in = address(&md);
 		attr.test.ctx_size_in = sizeof(md);
 	}
-	r = bpf(BPF_PROG_TEST_RUN, &attr);
+	r = accel_bpf_call(BPF_PROG_TEST_RUN, &attr);
 	if (r < 0)
 		return r;
 	test->retval = attr.test.retval;

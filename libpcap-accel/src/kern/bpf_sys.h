@@ -45,7 +45,8 @@ unsigned accel_bpf_cpus(void);
 #define ACCEL_PROG_DEV_BOUND (1u << 6) /* BPF_F_XDP_DEV_BOUND_ONLY: Linux 6.3; with ifindex */
 
 struct accel_bpf_load {
-	const char *name; /* of the device, opens the error's text */
+	const char *name;      /* of the device, opens the error's text */
+	const char *prog_name; /* at most 15 bytes: what bpftool shows; NULL: "pcap_accel" */
 	const struct accel_ebpf_prog *prog;
 	const int *map_fds;	  /* ACCEL_N_MAPS; NULL if the program names none */
 	const int32_t *kfunc_ids; /* ACCEL_N_KFUNCS; NULL if the program names none */
@@ -76,6 +77,17 @@ struct accel_bpf_info {
 /* Of the program behind an id or a descriptor. 0 or -errno. */
 int accel_bpf_prog_info(int prog_fd, struct accel_bpf_info *out);
 int accel_bpf_prog_info_by_id(uint32_t id, struct accel_bpf_info *out);
+
+/* What others have attached to a device, found by the numbers of the kernel, which takes
+ * CAP_SYS_ADMIN: a descriptor of our own of the link of program prog_id to a device of this network
+ * namespace, and of the one map that the program names. 0; -EPERM; -ENOENT: it has gone, or is
+ * about to; -EINVAL: it is not attached by a link, or has not one map. */
+int accel_bpf_adopt(uint32_t prog_id, int ifindex, int *link_fd, int *map_fd);
+
+union bpf_attr;
+
+/* bpf(2): the result, or -errno. */
+int accel_bpf_call(int command, union bpf_attr *attr);
 
 struct accel_bpf_test {
 	const void *data;	 /* the packet */

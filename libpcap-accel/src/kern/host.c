@@ -75,9 +75,14 @@ static void take_xdp(const struct rtattr *nest, struct accel_host *host)
 {
 	int left = (int)RTA_PAYLOAD(nest);
 
-	for (const struct rtattr *a = RTA_DATA(nest); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if ((a->rta_type & NLA_TYPE_MASK) == IFLA_XDP_PROG_ID && !host->xdp_prog_id)
+	for (const struct rtattr *a = RTA_DATA(nest); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		int type = a->rta_type & NLA_TYPE_MASK;
+
+		if (type == IFLA_XDP_PROG_ID && !host->xdp_prog_id)
 			host->xdp_prog_id = accel_rtnl_u32(a);
+		if (type == IFLA_XDP_ATTACHED && RTA_PAYLOAD(a) >= 1)
+			host->xdp_is_generic = *(uint8_t *)RTA_DATA(a) == XDP_ATTACHED_SKB;
+	}
 }
 
 static void take_link(const struct nlmsghdr *nlh, void *ctx)

@@ -39,6 +39,7 @@ struct accel_host {
 	bool has_mac;
 	uint8_t mac[6];
 	uint32_t xdp_prog_id; /* 0 = no program is attached */
+	bool xdp_is_generic;  /* and in the stack, not in the driver */
 	uint32_t n_rx_queues; /* that were made; not all need be in use */
 };
 

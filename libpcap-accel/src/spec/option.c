@@ -3,8 +3,8 @@
  *
  * Which engines know an option: afpacket all but what speaks of PFQ's language and transmit
  * threads. pfq, which runs on the same sockets, all but the fanout's own knobs, because the
- * computation decides who gets a packet. xdp what a UMEM and its four rings have a use for; it
- * knows groups to say why it has none. The transmit queue and node of PFQ name threads that a stock
+ * computation decides who gets a packet. xdp what a UMEM and its four rings have a use for, and
+ * groups, whose members own queues. The transmit queue and node of PFQ name threads that a stock
  * kernel does not have: they are read, so that old files and scripts go on working.
  *
  * Aliases and variables are what PFQ's releases called the option from 2012 to 2017, the latest

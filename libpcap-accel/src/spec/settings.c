@@ -329,13 +329,15 @@ void accel_settings_merge(struct accel_settings *s, struct accel_settings *stage
 	}
 }
 
-/* PCAP_ACCEL_* is everybody's; every other name was PFQ's, and its language is XDP's too. */
+/* PCAP_ACCEL_* is everybody's; every other name was PFQ's, and its groups and its language are
+ * XDP's too. */
 static bool variable_counts(const struct accel_opt_row *row, const char *name,
 			    enum accel_engine engine)
 {
 	static const char ours[] = "PCAP_ACCEL_";
 
 	return engine == ACCEL_PFQ || row->id == ACCEL_OPT_COMPUTATION ||
+	       (engine == ACCEL_XDP && row->id == ACCEL_OPT_GROUP) ||
 	       strncmp(name, ours, sizeof(ours) - 1) == 0;
 }
 

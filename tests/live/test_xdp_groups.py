@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Groups on `xdp:`: members of several processes on queues of their own, behind one program of the device that
+goes with the last of them."""
+
+import time
+
+import netlab
+import pytest
+from test_xdp_faults import await_gone, held, lost_on_the_way, shown
+
+N = 400
+RATE = 20000
+FLOWS = ("-f", 50)  # the sending kernel spreads them over the queues
+
+
+@pytest.fixture(scope="module")
+def four_queues(accel_build):
+    """One lab for all: eth0 with four queues in both directions, and no address."""
+    if netlab.STOCK:
+        pytest.skip("the system's libpcap has no AF_XDP")
+    lab = netlab.Lab(accel_build, pairs=0)
+    queues = ["numrxqueues", "4", "numtxqueues", "4"]
+    far = ["netns", lab.names[netlab.SENDER]]
+    lab.ip("link", "add", "eth0", *queues, "type", "veth", "peer", "name", "peer0", *queues, *far)
+    lab.ip("link", "set", "peer0", "up", where=netlab.SENDER)
+    lab.ip("link", "set", "eth0", "up")
+    lab.wait_for_link("eth0")
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def port(four_queues):
+    """The lab, on which nothing is left of the test before."""
+    yield four_queues
+    four_queues.end_all()
+    await_no_program(four_queues)
+
+
+def await_no_program(lab):
+    """The kernel takes a program off some time after its owner has ended."""
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while shown(lab):
+        assert time.monotonic() < deadline, shown(lab)
+
+
+def refusal(lab, device, *wrap, env=None):
+    """The sentence with which a member is refused."""
+    argv = [*wrap, lab.build.tool("open_close"), device, 0]
+    done = netlab.json.loads(lab.run(argv, env=lab.accel_env(**(env or {}))).stdout)
+    assert done["code"] < 0, "opened"
+    return done["text"]
+
+
+def test_queues_of_their_own(port):
+    """Two processes get what comes on their queues, once each; one is killed, and the host has its packets
+    again while the other goes on; when both are gone no program, map or link is left. Those of the killed
+    one are let go as soon as another takes its queue."""
+    first = port.capture("xdp:eth0@q0-1?group=42,rest=drop", "-f", "udp")
+    second = port.capture("xdp:eth0@q2-3", "-f", "udp", env={"PFQ_GROUP": "42"})
+    assert shown(port)["prog"]["name"] == "accel_g42"
+    numbers = held(first.pid) - held(second.pid)
+    witness = port.capture("eth0", stock=True)
+    before = lost_on_the_way(port)
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS)
+    port.end(first.process, netlab.signal.SIGKILL)
+    port.send("peer0", "-n", N, "-r", RATE, "-q", N, *FLOWS)
+    port.send("peer0", "-n", N, "-r", RATE, "-q", 2 * N, *FLOWS, "-p", "tcp")
+    assert {kind for kind, _ in numbers} == {"prog", "map"}
+    third = port.capture("xdp:eth0@q0-1?group=42")
+    numbers |= held(third.pid) - held(second.pid)
+    third.stop()
+    await_gone(numbers)
+    theirs, hosts = netlab.stop(second, witness)
+    assert (theirs["twice"], hosts["twice"], theirs.seen & hosts.seen) == (0, 0, set())
+    lost = lost_on_the_way(port) - before
+    late = set(range(N, 2 * N))
+    assert len(late - theirs.seen - hosts.seen) <= lost
+    assert 0 < len(late & theirs.seen) < N
+    assert late & theirs.seen == {n + N for n in theirs.seen if n < N} or lost
+    assert len(set(range(2 * N, 3 * N)) - hosts.seen) <= lost
+    assert not hosts.seen & set(range(N))
+
+
+def test_tcpdump(port, tmp_path):
+    """Unchanged programs, which also give up root: what their filters match they get between them, the host
+    the rest."""
+    netlab.needs("tcpdump")
+    before = lost_on_the_way(port)
+    witness = port.capture("eth0", stock=True)
+    files = [tmp_path / "0.pcap", tmp_path / "1.pcap"]
+    tmp_path.chmod(0o777)
+    dumps = []
+    for queues, path in zip(("0+2", "1+3"), files, strict=True):
+        argv = ["tcpdump", "-n", "-U", "-i", f"xdp:eth0@q{queues}", "-w", path, "udp port 53"]
+        dumps.append(port.popen(argv, env=port.accel_env(PCAP_ACCEL_GROUP="7")))
+        netlab.await_line(dumps[-1], "listening on xdp:eth0", "stderr")
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-d", 53)
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-q", N)
+    netlab.await_packets(files, N - (lost_on_the_way(port) - before))
+    assert all(netlab.count_packets(path) for path in files)
+    for dump in dumps:
+        port.end(dump)
+    assert sum(netlab.count_packets(path) for path in files) <= N
+    seen = witness.stop().seen
+    assert len(set(range(N, 2 * N)) - seen) <= lost_on_the_way(port) - before
+    assert not seen & set(range(N))
+
+
+def test_filter_changes(port):
+    """A member that sets its filter again and again loses nothing, and takes nothing from another."""
+    before = lost_on_the_way(port)
+    filters = ("-f", "udp", "-F", "udp port 7777 or udp port 7778", "-A", 100, "-T", 20)
+    changing = port.capture("xdp:eth0@q0-1?group=42,rx_slots=65536", *filters)
+    other = port.capture("xdp:eth0@q2-3?group=42", "-f", "udp")
+    sender = port.sending("peer0", "-r", RATE, *FLOWS)
+    assert netlab.read_line(changing.process) == "CHANGED\n"
+    sent = netlab.json.loads(port.end(sender)[0])["sent"]
+    results = netlab.stop(changing, other)
+    assert [result["twice"] for result in results] == [0, 0]
+    seen = results[0].seen | results[1].seen
+    assert not results[0].seen & results[1].seen
+    assert len(set(range(sent)) - seen) <= lost_on_the_way(port) - before
+
+
+WITHOUT_ADMIN = ["setpriv", "--bounding-set=-sys_admin"]
+REFUSED = [
+    (
+        "xdp:eth0@q1?group=42",
+        "queue 1 of 'eth0' belongs to another member of group 42 (would be: queues of its own, xdp:eth0@q2",
+    ),
+    (
+        "xdp:eth0@q0?group=7,fallback=afpacket",
+        "'eth0' is group 42's, and a device can be one group's only (would be: group=42, or pfq:eth0",
+    ),
+    ("xdp:eth0@q0", "'eth0' is group 42's (would be: queues of its own, "),
+    (
+        "xdp:eth0@q0?group=42,attach=generic",
+        "the program of group 42 is attached to 'eth0' with attach=native",
+    ),
+    ("xdp:eth0@q0?group=42,tap=yes", "tap=yes copies what others may take"),
+    ("xdp:eth0@q0?group=42,direction=inout", "sent packets are of no queue"),
+]
+
+
+def test_refused(port):
+    """What a group of xdp cannot do is refused, with what would be right; nothing of it is left."""
+    member = port.capture("xdp:eth0@q1?group=42")
+    numbers = held(member.pid)
+    for device, text in REFUSED:
+        assert text in refusal(port, device)
+    text = refusal(port, "xdp:eth0@q0?group=42", *WITHOUT_ADMIN)
+    assert "only with CAP_SYS_ADMIN can a process join" in text
+    assert held(member.pid) == numbers
+    member.stop()
+    await_gone(numbers)
+
+
+def test_foreign(port):
+    """A program of somebody else is no group: it is named, and left alone."""
+    argv = [port.build.tool("xdp_foreign"), "eth0", "native"]
+    process = port.popen(argv, stdin=netlab.subprocess.PIPE)
+    number = int(netlab.read_line(process).split()[1])
+    text = refusal(port, "xdp:eth0?group=42")
+    assert f"the XDP program {number} 'foreigner' of a process that is not in group 42" in text
+    assert "pfq:eth0?group=42" in text
+    assert shown(port)["prog"]["id"] == number
