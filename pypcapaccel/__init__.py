@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ._group_stats import GroupStats, MemberStats
     from ._lib import lib_path, preload
-    from .capture import HEADER, Batch, Capture, Packet, Stats, open
+    from .capture import HEADER, Batch, Capture, Packet, QueueStats, Stats, open
     from .errors import (
         AccelError,
         BPFError,
@@ -66,6 +66,7 @@ __all__ = [
     "Packet",
     "PcapError",
     "Pkthdr",
+    "QueueStats",
     "Reader",
     "Stats",
     "compile",
@@ -81,7 +82,9 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(__all__, "pcapy"),
-    **dict.fromkeys(["HEADER", "Batch", "Capture", "Packet", "Stats", "open"], "capture"),
+    **dict.fromkeys(
+        ["HEADER", "Batch", "Capture", "Packet", "QueueStats", "Stats", "open"], "capture"
+    ),
     **dict.fromkeys(["GroupStats", "MemberStats"], "_group_stats"),
     **dict.fromkeys(["lib_path", "preload"], "_lib"),
     **dict.fromkeys([name for name in __all__ if name.endswith("Error")], "errors"),

@@ -17,8 +17,8 @@ too.
 The interpreter's lock is kept while packets are there and dropped to wait for them, so a busy thread
 does not starve a capture. Times are nanoseconds since 1970, lengths bytes, timeouts milliseconds.
 
-Threads: one reads a Capture; ``breakloop()``, ``close()`` and ``stats()`` may be called by any. For more threads
-open more captures, in one group.
+Threads: one reads a Capture; ``breakloop()``, ``close()``, ``stats()`` and ``queues()`` may be called by any. For more
+threads open more captures, in one group.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from ._group_stats import GroupStats
 
-__all__ = ["HEADER", "Batch", "Capture", "Packet", "Stats", "open"]
+__all__ = ["HEADER", "Batch", "Capture", "Packet", "QueueStats", "Stats", "open"]
 
 HEADER = struct.Struct("=QQII")  # a record of Batch.headers: ts_ns, offset, caplen, len
 ENGINES = ("afpacket", "pfq", "xdp")
@@ -75,6 +75,22 @@ class Stats(NamedTuple):
     delivered: int  # handed to the program
     injected: int  # sent
     inject_failed: int  # of a batch, refused by the kernel
+
+
+class QueueStats(NamedTuple):
+    """What a receive queue of an xdp: capture has counted since that was opened; packets, unless it says otherwise."""
+
+    device: str
+    queue: int  # as the driver counts: from 0
+    native: bool  # the XDP program runs in the driver
+    zero_copy: bool  # the driver writes into the ring's frames itself
+    n_frames: int  # that its ring holds
+    n_waiting: int  # in it now
+    n_tx_frames: int  # to send, that it holds; 0: nothing is sent through it
+    delivered: int  # handed to the program
+    no_frame: int  # lost: no frame was free, or the packet was too long for one
+    ring_full: int  # lost: the program was too slow for its ring
+    invalid: int  # to send, refused by the kernel
 
 
 class Batch:
@@ -133,6 +149,12 @@ class Batch:
     def __repr__(self) -> str:
         n_bytes = sum(caplen for _, _, caplen, _ in HEADER.iter_unpack(self.headers))
         return f"<Batch of {len(self)} packets, {n_bytes} bytes>"
+
+
+def _queue(ffi: Any, q: Any) -> QueueStats:
+    device = ffi.string(q.device).decode(errors="replace")
+    facts = QueueStats(device, *(getattr(q, field) for field in QueueStats._fields[1:]))
+    return facts._replace(native=bool(q.native), zero_copy=bool(q.zero_copy))
 
 
 class Capture:
@@ -282,6 +304,18 @@ class Capture:
             if lib.pcap_stats(pcap, plain) < 0:
                 raise AccelError(f"{self.name}: {_handle.text_of(lib.pcap_geterr(pcap))}")
             return Stats(plain.ps_recv, plain.ps_drop, plain.ps_ifdrop, 0, 0, 0, 0)
+
+    def queues(self) -> list[QueueStats]:
+        """The receive queues of an xdp: device, in the order of its devices, with their counters since it was opened.
+
+        Empty where one ring has all queues: on other devices, with tap, of a savefile. How many there are does not
+        change. May be called by any thread. Raises ClosedError.
+        """
+        with self._held() as (ffi, lib, pcap):
+            n = max(lib.pcap_accel_list_queues(pcap, ffi.NULL, 0), 0)
+            found = ffi.new("struct pcap_accel_queue[]", n)
+            lib.pcap_accel_list_queues(pcap, found, n)
+            return [_queue(ffi, found[i]) for i in range(n)]
 
     def inject(self, frame: bytes | bytearray | memoryview) -> int:
         """Send one frame. The bytes taken. Raises DeviceError."""

@@ -336,6 +336,25 @@ def inject(device: str) -> None:
 
 
 @case
+def queues(device: str) -> None:
+    """Those of the device, with what was read from each; of others none, nor of a closed one."""
+    with pypcapaccel.open(device) as capture:
+        (before,) = capture.queues()
+        n = len(capture.read(timeout_ms=-1))
+        (now,) = capture.queues()
+        print(now.device, now.queue, now.native is True, now.zero_copy, now.n_frames > 0)
+        print(before.delivered, n > 0 and now.delivered == n == capture.stats().delivered)
+        print(now[8:] == (0, 0, 0))
+    for other in ("afpacket:eth0", "eth0", f"{device}?tap=yes"):
+        with pypcapaccel.open(other) as capture:
+            print(capture.queues())
+    try:
+        capture.queues()
+    except pypcapaccel.ClosedError:
+        print("closed")
+
+
+@case
 def filtered(device: str) -> None:
     with pypcapaccel.open(device, filter="ether[17] = 5", snaplen=40) as capture:
         send()

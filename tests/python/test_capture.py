@@ -236,6 +236,14 @@ def test_live(lab: Any, speedups: str, device: str, case: str) -> None:
     assert out.split() == EXPECTED[case].split()
 
 
+def test_queues(lab: Any) -> None:
+    lab.ip("address", "flush", "dev", "eth0")
+    sender = lab.sending("peer0", "-r", 10000)
+    out = lab.run([sys.executable, HERE / "capture_cases.py", "queues", "xdp:eth0"]).stdout
+    lab.end(sender)
+    assert " ".join(out.split()) == "eth0 0 True False True 0 True True [] [] [] closed"
+
+
 def test_group(lab: Any, speedups: str) -> None:
     argv = [sys.executable, HERE / "capture_cases.py", "group", "eth0"]
     out = lab.run(argv, env={"PCAP_ACCEL_SPEEDUPS": speedups}).stdout
