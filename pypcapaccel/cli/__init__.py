@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = ["COMMANDS", "CommandError", "main", "make_parser"]
 
@@ -95,8 +96,7 @@ def make_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentP
         dest="command", metavar="COMMAND", title="commands", prog="pcap-accel"
     )
     for name in commands:
-        # importlib, and warnings with it, takes time to import.
-        module = __import__(f"{__name__}.{name}_", fromlist=["run"])
+        module = _module(name)
         sub = subparsers.add_parser(
             name,
             help=COMMANDS[name],
@@ -123,18 +123,44 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None]:
     return words[:at], words[at + 1 :]
 
 
-def _call(argv: Sequence[str]) -> int:
-    ours, program = _split(argv)
-    parser = make_parser(_chosen(ours))
-    options, unknown = parser.parse_known_args(ours)
+def _module(name: str) -> Any:
+    # importlib, and warnings with it, takes time to import.
+    return __import__(f"{__name__}.{name}_", fromlist=["run"])
+
+
+def _read_quickly(words: Sequence[str]) -> Any:
+    """The options of a plain `run`, which is to start fast; None: they are argparse's to read."""
+    if not words or words[0] != "run":
+        return None
+    from .quick import Reader
+
+    module = _module("run")
+    reader = Reader()
+    module.add_arguments(reader)
+    options: Any = reader.read(words[1:])
+    if options is not None:
+        options.function = module.run
+    return options
+
+
+def _read(words: Sequence[str]) -> Any:
+    """The options, by argparse. SystemExit: all has been said."""
+    parser = make_parser(_chosen(words))
+    options, unknown = parser.parse_known_args(words)
     if unknown:  # with the usage of the subcommand; argparse would show ours
         getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.version:
         print(f"pcap-accel {_version()}")
-        return 0
+        raise SystemExit(0)
     if options.command is None:
         parser.print_help()
-        return 2
+        raise SystemExit(2)
+    return options
+
+
+def _call(argv: Sequence[str]) -> int:
+    ours, program = _split(argv)
+    options = _read_quickly(ours) or _read(ours)
     if program is not None:
         if not hasattr(options, "program"):
             options.parser.error("'--' is for run (leave it out)")

@@ -15,13 +15,16 @@ Threads: the main one.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from . import CommandError
 from .environment import Plan, make_plan, preload
 from .environment import add_arguments as add_shared
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    import argparse
 
 MAX_COPIES = 256
 
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="with --dry-run: print one JSON object")
     parser.add_argument(
         "program",
-        nargs=argparse.REMAINDER,
+        nargs="...",  # argparse.REMAINDER
         metavar="-- PROGRAM ARGUMENTS",
         help="the program, a path or a name in PATH, and its own words",
     )

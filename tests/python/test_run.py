@@ -2,6 +2,7 @@
 """pcap-accel run and env: what a program is started with, what is refused with which words, exit codes and
 signals. The programs are real ones."""
 
+import itertools
 import json
 import os
 import pty
@@ -18,7 +19,8 @@ from types import SimpleNamespace
 import netlab
 import pytest
 
-from pypcapaccel.cli import CommandError, main, target
+from pypcapaccel.cli import CommandError, main, make_parser, target
+from pypcapaccel.cli.quick import Reader
 
 LIBRARY = os.environ.get("PCAP_ACCEL_LIB", "")
 
@@ -317,6 +319,8 @@ def test_static_programs(tmp_path, library):
 
 def test_a_libpcap_of_its_own(tmp_path, library):
     program = compiled(tmp_path)
+    program.write_bytes(program.read_bytes() + b"\0libpcap version %s\0")
+    assert target.check(str(program), str(library))[0] == str(library)
     program.write_bytes(program.read_bytes() + b"\0libpcap version 1.10.1\0")
     assert "has a libpcap of its own built in" in refused(125, program, library)
 
@@ -552,31 +556,21 @@ def test_no_library(monkeypatch, capsys):
     assert "/nowhere/libpcap-accel.so: no such file" in capsys.readouterr().err
 
 
-def test_what_is_imported_to_start(env):
-    """Neither YAML, cffi nor NumPy, nor anything of the package but what `run` is made of: that is what
-    its start-up is short by."""
-    code = "import sys; from pypcapaccel.cli import main; sys.exit(main())"  # `-m` imports more
-    argv = [sys.executable, "-X", "importtime", "-c", code, "run", "-g", "1", "--", "true"]
+def imported(env, code, *words):
+    argv = [sys.executable, "-X", "importtime", "-c", code, *words]
     said = subprocess.run(argv, env=env, capture_output=True, text=True).stderr
-    names = {line.rpartition("|")[2].strip() for line in said.splitlines() if "|" in line}
+    return {line.rpartition("|")[2].strip() for line in said.splitlines() if "|" in line}
+
+
+def test_what_is_imported_to_start(env):
+    """Nothing of Python's library but what reads files, and nothing of the package but what `run` is made of: that
+    is what its start-up is short by."""
+    code = "import sys; from pypcapaccel.cli import main; sys.exit(main())"  # `-m` imports more
+    names = imported(env, code, "run", "-g", "1", "--", "true") - imported(env, "pass")
     assert "pypcapaccel.cli.target" in names
-    assert not names & {
-        "yaml",
-        "cffi",
-        "_cffi_backend",
-        "numpy",
-        "subprocess",
-        "json",
-        "rich",
-        "asyncio",
-        "shutil",
-        "importlib",
-        "pathlib",
-        "typing",
-        "dataclasses",
-    }
     ours = {name for name in names if name.startswith("pypcapaccel")}
-    cli = {f"pypcapaccel.cli.{name}" for name in ("run_", "environment", "target")}
+    assert names - ours <= {"__future__", "errno", "mmap", "struct", "_struct"}
+    cli = {f"pypcapaccel.cli.{name}" for name in ("run_", "environment", "target", "quick")}
     assert ours <= {
         "pypcapaccel",
         "pypcapaccel.cli",
@@ -584,3 +578,36 @@ def test_what_is_imported_to_start(env):
         "pypcapaccel.errors",
         *cli,
     }
+
+
+WORDS = [
+    "-g", "1", "--group", "--group=2", "--gro", "-g3", "-g=4", "--engine", "xdp", "--engine=frob", "--dry-run", "--json",
+    "--json=1",
+    "-o", "a=b", "--option=c=d", "", "-", "-x", "--log", "-n", "-h", "true", "--computation", "-5",
+]  # fmt: skip
+
+
+def test_words_are_argparses():
+    """What is read without argparse is read as by it; what argparse refuses or answers is left to it."""
+    module = __import__("pypcapaccel.cli.run_", fromlist=["run"])
+    parser = make_parser(["run"])
+    n_read = 0
+    for words in itertools.product(WORDS, WORDS, ["-o", "true", "--json"], ["k=v"]):
+        reader = Reader()
+        module.add_arguments(reader)
+        ours = reader.read(words)
+        if ours is None:
+            continue
+        n_read += 1
+        theirs = vars(parser.parse_args(["run", *words]))
+        known = {"command", "function", "parser", "version"}
+        assert vars(ours) == {k: v for k, v in theirs.items() if k not in known}, words
+    assert n_read > 100
+
+
+def test_rows_that_only_argparse_understands():
+    """A subcommand with another kind of argument is read by argparse, whatever its words."""
+    for names, row in ((["--n"], {"type": int}), (["word"], {}), (["-v"], {"action": "count"})):
+        reader = Reader()
+        reader.add_argument(*names, **row)
+        assert reader.read([]) is None
