@@ -581,8 +581,8 @@ def test_what_is_imported_to_start(env):
 
 
 WORDS = [
-    "-g", "1", "--group", "--group=2", "--gro", "-g3", "-g=4", "--engine", "xdp", "--engine=frob", "--dry-run", "--json",
-    "--json=1",
+    "-g", "1", "--group", "--group=2", "--gro", "-g3", "-g=4", "--engine", "xdp", "--engine=frob", "--dry-run",
+    "--json", "--json=1",
     "-o", "a=b", "--option=c=d", "", "-", "-x", "--log", "-n", "-h", "true", "--computation", "-5",
 ]  # fmt: skip
 
