@@ -269,13 +269,31 @@ def test_memory_limit(port):
 
 
 def test_queues_short(port):
-    """A peer that sends on more queues than we receive on: natively that is refused, by name."""
+    """A peer that sends on more queues than we receive on: natively that is refused, by name, and where the
+    stack's XDP serves instead the log says why. A queue that is not there is named."""
     add_queues(port, 1, 4)
     text = refused(port, "xdp:eth9?attach=native")
-    assert "the peer of 'eth9' has more transmit queues than 'eth9' has receive queues" in text
-    capture = port.capture("xdp:eth9", "-f", "udp")
+    why = "the peer of 'eth9' has more transmit queues than 'eth9' has receive queues"
+    assert why in text
+    env = {"PCAP_ACCEL_LOG": "info"}
+    capture = port.capture("xdp:eth9:eth0?rx_slots=1024", "-f", "udp", env=env)
     assert "xdpgeneric" in port.ip("-d", "link", "show", "eth9")
-    capture.stop()
+    warning, *_, served, _ = capture.stop().stderr.splitlines()
+    assert why in warning and warning.endswith(" (attached generically, which is slower)")
+    assert ": native and generic XDP, copied, 2 queues of 512 frames" in served
+    text = refused(port, "xdp:eth9@q1?attach=generic", rounds=1)
+    assert "'eth9' has no receive queue 1 (would be: below 1)" in text
+
+
+def test_driver_without(port):
+    """A driver that has no XDP: by name where only that will do, else the stack's."""
+    add_queues(port, 1, 1)
+    port.ip("link", "add", "eth8", "link", "eth9", "type", "macvlan")
+    port.ip("link", "set", "eth8", "up")
+    text = refused(port, "xdp:eth8?attach=native", rounds=1)
+    assert "the driver of 'eth8' has no XDP of its own (would be: attach=generic)" in text
+    port.capture("xdp:eth8", "-f", "udp").stop()
+    nothing_left(port, "eth8")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -93,6 +93,8 @@ def test_queues(four_queues, tmp_path, device, n_queues, n_frames):
     witness = four_queues.capture("eth0", "-f", "udp", stock=True)
     capture = four_queues.capture(device, "-f", "udp", env=env)
     assert f"{n_queues} queue{'s' * (n_queues > 1)} of {n_frames} frames" in engine_of(log)
+    warns = "'eth0' has 4 receive queues, of which 3 are captured" in log.read_text()
+    assert warns == (n_queues == 3)
     four_queues.send("peer0", "-n", N, "-r", RATE, "-f", 50)
     ours, hosts = netlab.stop(capture, witness)
     assert not ours.seen & hosts.seen

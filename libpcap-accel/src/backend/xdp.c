@@ -292,6 +292,40 @@ static int xdp_required_timeout_ms(void *st)
 	return 1000; /* an interface that disappears wakes nobody */
 }
 
+/* All of one kind, of the other, or both. */
+static const char *choose(unsigned n_first, unsigned n, const char *first, const char *second,
+			  const char *both)
+{
+	return n_first == n ? first : n_first == 0 ? second : both;
+}
+
+static const char *how_attached(const struct xdp *x)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->n_devices; i++)
+		n += x->devices[i].attach == ACCEL_ATTACH_NATIVE;
+	return choose(n, x->n_devices, "native", "generic", "native and generic");
+}
+
+static const char *how_received(const struct xdp *x)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		n += x->sockets[i].xsk.is_zero_copy;
+	return choose(n, x->n_sockets, "zero copy", "copied", "partly zero copy");
+}
+
+static const char *whose_tags(const struct xdp *x)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->n_devices; i++)
+		n += x->devices[i].asks_vlan;
+	return choose(n, x->n_devices, ", tags from the device", "", ", tags from some devices");
+}
+
 static int xdp_describe(void *st, char *out, size_t len)
 {
 	const struct xdp *x = st;
@@ -301,21 +335,20 @@ static int xdp_describe(void *st, char *out, size_t len)
 	int n, more;
 
 	if (x->opt.taps)
-		n = snprintf(out, len, "%s XDP, tapped, %u ring%s of %u KiB",
-			     d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic", x->n_devices,
-			     x->n_devices == 1 ? "" : "s", (unsigned)((d->tap.mask + 1) >> 10));
+		n = snprintf(out, len, "%s XDP, tapped, %u ring%s of %u KiB", how_attached(x),
+			     x->n_devices, x->n_devices == 1 ? "" : "s",
+			     (unsigned)((d->tap.mask + 1) >> 10));
 	else
 		n = snprintf(out, len, "%s XDP, %s, %u queue%s of %u frames of %u bytes",
-			     d->attach == ACCEL_ATTACH_NATIVE ? "native" : "generic",
-			     xsk->is_zero_copy ? "zero copy" : "copied", x->n_sockets,
+			     how_attached(x), how_received(x), x->n_sockets,
 			     x->n_sockets == 1 ? "" : "s", xsk->rx.mask + 1, xsk->frame_len);
 	if (n < 0)
 		return n;
 	if (x->group >= 0)
 		snprintf(group, sizeof(group), ", group %d", x->group);
 	more = snprintf((size_t)n < len ? out + n : NULL, (size_t)n < len ? len - (size_t)n : 0,
-			"%s%s%s%s", group, d->asks_vlan ? ", tags from the device" : "",
-			x->sent.is_open ? ", sent packets" : "", xdp_filter_kind(x));
+			"%s%s%s%s", group, whose_tags(x), x->sent.is_open ? ", sent packets" : "",
+			xdp_filter_kind(x));
 	return more < 0 ? more : n + more;
 }
 

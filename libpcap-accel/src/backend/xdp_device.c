@@ -88,6 +88,9 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 				  x->rq.name);
 	if (r == -EBUSY && xdp_group_has_queue(d, queue))
 		return refuse_queue(x, d, queue, err);
+	if (r == -EINVAL && d->n_used && queue >= d->n_used)
+		return accel_fail(err, r, "%s: '%s' has no receive queue %u (would be: below %u)",
+				  x->rq.name, d->link.name, queue, d->n_used);
 	if (r < 0)
 		return r;
 	/* A batch that the kernel misses is to be a small part of its frames. */
@@ -167,6 +170,11 @@ int xdp_explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_
 			"%s: the MTU of %u is too large for the driver's XDP (ip link set "
 			"%s mtu 1500, or attach=generic)",
 			x->rq.name, d->link.mtu, d->link.name);
+	if (r == -EOPNOTSUPP && d->attach == ACCEL_ATTACH_NATIVE)
+		return accel_fail(err, r,
+				  "%s: the driver of '%s' has no XDP of its own (would be: "
+				  "attach=generic)",
+				  x->rq.name, d->link.name);
 	return accel_fail_sys(err, r, "%s: cannot attach an XDP program to '%s'", x->rq.name,
 			      d->link.name);
 }
@@ -198,6 +206,19 @@ static int attach_in_group(struct xdp *x, struct xdp_device *d, struct accel_err
 	return xdp_group_join(x, d, err);
 }
 
+static int attach_generic(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	struct accel_err why = *err;
+	int r;
+
+	d->attach = ACCEL_ATTACH_GENERIC;
+	r = try_attach(x, d, err);
+	if (r == 0 && x->opt.try_native && x->rq.log)
+		x->rq.log(ACCEL_LOG_WARNING, "%s (attached generically, which is slower)",
+			  why.text);
+	return r;
+}
+
 /* The driver with its knowledge of tags, the driver without, the stack's own XDP. */
 static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
@@ -213,8 +234,7 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 	d->asks_vlan = false;
 	if (x->opt.try_native && r != -EBUSY && (r = try_attach(x, d, err)) == 0)
 		return 0;
-	d->attach = ACCEL_ATTACH_GENERIC;
-	return x->opt.try_generic && r != -EBUSY ? try_attach(x, d, err) : r;
+	return x->opt.try_generic && r != -EBUSY ? attach_generic(x, d, err) : r;
 }
 
 /* A tag that is beside the packet, and that nobody tells, is not seen. */
@@ -229,6 +249,15 @@ static void warn_of_tags(const struct xdp *x, const struct xdp_device *d)
 			  : d->attach == ACCEL_ATTACH_GENERIC ? "is attached generically"
 							      : "its driver does not tell them",
 			  d->link.name);
+}
+
+/* What comes on the other queues is the host's: that may be forgotten. */
+static void warn_of_queues(const struct xdp *x, const struct xdp_device *d)
+{
+	if (x->rq.log && !x->opt.taps && x->group < 0 && d->n_sockets < d->n_used)
+		x->rq.log(ACCEL_LOG_WARNING,
+			  "%s: '%s' has %u receive queues, of which %u %s captured", x->rq.name,
+			  d->link.name, d->n_used, d->n_sockets, d->n_sockets == 1 ? "is" : "are");
 }
 
 int xdp_device_look(struct xdp *x, unsigned i, struct accel_err *err)
@@ -279,6 +308,7 @@ int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
 		return accel_fail_sys(err, r, "%s: cannot run its program in group %d", x->rq.name,
 				      x->group);
 	warn_of_tags(x, d);
+	warn_of_queues(x, d);
 	if (!x->rq.promisc)
 		return 0;
 	r = accel_psock_set_promisc(&x->side, d->link.ifindex);
