@@ -16,17 +16,7 @@
  * sent to each interface, the warming ones included, and for each the ns of its bursts.
  * One thread. Sources: packet(7), sendmmsg(2).
  */
-#include <errno.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "driven.h"
 
 enum {
 	MAX_DEVICES = 8,
@@ -54,20 +44,6 @@ struct bursts {
 	int64_t *ns; /* [round][device] */
 };
 
-static void fail(const char *what)
-{
-	fprintf(stderr, "bursts: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 /* splitmix64, by Sebastiano Vigna, in the public domain: the same flows wherever it runs. */
 static uint64_t next_random(uint64_t *state)
 {
@@ -76,18 +52,6 @@ static uint64_t next_random(uint64_t *state)
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);
-}
-
-/* RFC 1071 over the 20 bytes of an IPv4 header whose checksum field is zero. */
-static uint16_t ip_checksum(const uint8_t *ip)
-{
-	uint32_t sum = 0;
-
-	for (int i = 0; i < 20; i += 2)
-		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }
 
 static void build_frame(uint8_t *frame, uint64_t *random)
@@ -130,57 +94,23 @@ static void build(struct bursts *b)
 	}
 }
 
-static int open_device(const char *name)
+static void add_device(void *bursts, const char *name)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET};
-	int one = 1;
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct bursts *b = bursts;
 
-	if (fd < 0)
-		fail("socket");
-	address.sll_ifindex = (int)if_nametoindex(name);
-	if (address.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		fail(name);
-	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)) < 0)
-		fail("PACKET_QDISC_BYPASS");
-	return fd;
+	if (b->n_devices < MAX_DEVICES)
+		b->fds[b->n_devices++] = open_device(name);
 }
 
-static void take_option(struct bursts *b, const char *name, const char *value)
+static void parse(struct bursts *b, char **words)
 {
-	const struct {
-		const char *name;
-		long *into;
-	} table[] = {
+	const struct driven_option table[] = {
 		{"rounds", &b->rounds}, {"warm", &b->warm}, {"batch", &b->batch},
 		{"flows", &b->flows},	{"seed", &b->seed}, {"every", &b->every},
+		{NULL, NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (strcmp(table[i].name, name) == 0) {
-			*table[i].into = strtol(value, NULL, 10);
-			return;
-		}
-	}
-	errno = EINVAL;
-	fail(name);
-}
-
-static void parse(struct bursts *b, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		char *equals = strchr(argv[i], '=');
-
-		errno = EINVAL;
-		if (!equals)
-			fail(argv[i]);
-		*equals = '\0';
-		if (strcmp(argv[i], "dev") != 0)
-			take_option(b, argv[i], equals + 1);
-		else if (b->n_devices < MAX_DEVICES)
-			b->fds[b->n_devices++] = open_device(equals + 1);
-	}
-	errno = EINVAL;
+	parse_options(words, table, b, add_device);
 	if (b->n_devices == 0 || b->rounds < 1 || b->warm < 0 || b->batch < 1 ||
 	    b->batch > MAX_BATCH || b->flows < b->batch || b->every < 0)
 		fail("options");
@@ -195,16 +125,9 @@ static int64_t send_burst(const struct bursts *b, int fd, uint64_t number)
 	for (long i = 0; i < b->batch; i++, number++)
 		memcpy(b->frames[number % (uint64_t)b->flows] + NUMBER_OFFSET, &number,
 		       sizeof(number));
-	start = clock_ns();
-	for (long done = 0; done < b->batch;) {
-		int sent = sendmmsg(fd, b->messages + first + done, (unsigned int)(b->batch - done),
-				    0);
-
-		if (sent < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
-			fail("sendmmsg");
-		done += sent > 0 ? sent : 0;
-	}
-	return clock_ns() - start;
+	start = clock_ns(CLOCK_MONOTONIC);
+	send_messages(fd, b->messages + first, b->batch);
+	return clock_ns(CLOCK_MONOTONIC) - start;
 }
 
 static void sleep_until(int64_t ns)
@@ -231,7 +154,7 @@ static void run(struct bursts *b)
 {
 	long order[MAX_DEVICES] = {0, 1, 2, 3, 4, 5, 6, 7};
 	uint64_t random = (uint64_t)b->seed;
-	int64_t start = clock_ns();
+	int64_t start = clock_ns(CLOCK_MONOTONIC);
 
 	for (long n = 0; n < b->warm + b->rounds; n++) {
 		if (b->every)
@@ -264,13 +187,11 @@ static void report(const struct bursts *b)
 int main(int argc, char **argv)
 {
 	struct bursts b = {.rounds = 1, .batch = 64, .flows = 1024, .seed = 1};
-	char line[16];
 
-	parse(&b, argc, argv);
+	(void)argc;
+	parse(&b, argv + 1);
 	build(&b);
-	dprintf(STDOUT_FILENO, "ready\n");
-	if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
-		return 1;
+	await_go();
 	run(&b);
 	report(&b);
 	return 0;

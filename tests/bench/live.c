@@ -19,19 +19,13 @@
  *
  * One thread. Sources: bpf(2), Documentation/bpf/bpf_prog_run.rst.
  */
-#include <errno.h>
+#include "driven.h"
+
 #include <linux/bpf.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
 	FRAME = 60,
@@ -64,20 +58,6 @@ static uint8_t frame[FRAME] = {
 	0x02, 0, 0,  0,	 0,    0x99, 0x02, 0, 0, 0, 0,	0x01, 0x08, 0x00, 0x45, 0, 0, 46, 0, 0,
 	0x40, 0, 64, 17, 0x26, 0xad, 10,   9, 0, 1, 10, 9,    0,    2,	  4,	0, 0, 9,  0, 26,
 };
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "live: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
 
 static int bpf(int command, union bpf_attr *attr)
 {
@@ -161,42 +141,25 @@ static int load_program(const struct sender *s, int map_fd)
 	return fd;
 }
 
-static void take_option(struct sender *s, const char *name, const char *value)
+static void set_device(void *sender, const char *name)
 {
-	const struct {
-		const char *name;
-		long *into;
-	} table[] = {
+	struct sender *s = sender;
+
+	s->ifindex = if_nametoindex(name);
+	if (!s->ifindex)
+		fail(name);
+}
+
+static void parse(struct sender *s, char **words)
+{
+	const struct driven_option table[] = {
 		{"ms", &s->ms},
 		{"rate", &s->rate},
 		{"prog", &s->prog},
+		{NULL, NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (strcmp(table[i].name, name) == 0) {
-			*table[i].into = strtol(value, NULL, 10);
-			return;
-		}
-	}
-	errno = EINVAL;
-	fail(name);
-}
-
-static void parse(struct sender *s, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		char *equals = strchr(argv[i], '=');
-
-		errno = EINVAL;
-		if (!equals)
-			fail(argv[i]);
-		*equals = '\0';
-		if (strcmp(argv[i], "dev") != 0)
-			take_option(s, argv[i], equals + 1);
-		else if (!(s->ifindex = if_nametoindex(equals + 1)))
-			fail(equals + 1);
-	}
-	errno = EINVAL;
+	parse_options(words, table, s, set_device);
 	if (s->rate < 0 || (!s->prog && (!s->ifindex || s->ms <= 0)))
 		fail("options");
 }
@@ -276,14 +239,12 @@ int main(int argc, char **argv)
 {
 	struct sender s = {0};
 	int map_fd, prog_fd;
-	char line[16];
 
-	parse(&s, argc, argv);
+	(void)argc;
+	parse(&s, argv + 1);
 	map_fd = make_map();
 	prog_fd = s.prog ? -1 : load_program(&s, map_fd);
-	dprintf(STDOUT_FILENO, "ready\n");
-	if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
-		return 1;
+	await_go();
 	if (s.prog)
 		measure(&s);
 	else

@@ -12,18 +12,7 @@
  * Protocol with the driver: prints "ready", waits for a line, sends, prints one JSON line.
  * One thread. Sources: packet(7), sendmmsg(2).
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "driven.h"
 
 enum {
 	MAX_DEVICES = 4,
@@ -51,36 +40,10 @@ static uint8_t frames[MAX_BATCH][MAX_FRAME];
 static struct iovec vecs[MAX_BATCH];
 static struct mmsghdr messages[MAX_BATCH];
 
-static void fail(const char *what)
-{
-	fprintf(stderr, "sender: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 static void put16(uint8_t *at, long value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
-}
-
-/* RFC 1071 over the 20 bytes of an IPv4 header whose checksum field is zero. */
-static uint16_t ip_checksum(const uint8_t *ip)
-{
-	uint32_t sum = 0;
-
-	for (int i = 0; i < 20; i += 2)
-		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }
 
 static void build_frame(uint8_t *frame, long size, long flow)
@@ -110,57 +73,22 @@ static void build_batch(const struct sender *s)
 	}
 }
 
-static int open_device(const char *name)
+static void add_device(void *sender, const char *name)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET};
-	int one = 1;
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct sender *s = sender;
 
-	if (fd < 0)
-		fail("socket");
-	address.sll_ifindex = (int)if_nametoindex(name);
-	if (address.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		fail(name);
-	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)) < 0)
-		fail("PACKET_QDISC_BYPASS");
-	return fd;
+	if (s->n_devices < MAX_DEVICES)
+		s->fds[s->n_devices++] = open_device(name);
 }
 
-static void take_option(struct sender *s, const char *name, const char *value)
+static void parse(struct sender *s, char **words)
 {
-	const struct {
-		const char *name;
-		long *into;
-	} table[] = {
+	const struct driven_option table[] = {
 		{"count", &s->count}, {"size", &s->size},   {"rate", &s->rate},
-		{"batch", &s->batch}, {"flows", &s->flows},
+		{"batch", &s->batch}, {"flows", &s->flows}, {NULL, NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (strcmp(table[i].name, name) == 0) {
-			*table[i].into = strtol(value, NULL, 10);
-			return;
-		}
-	}
-	errno = EINVAL;
-	fail(name);
-}
-
-static void parse(struct sender *s, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		char *equals = strchr(argv[i], '=');
-
-		errno = EINVAL;
-		if (!equals)
-			fail(argv[i]);
-		*equals = '\0';
-		if (strcmp(argv[i], "dev") != 0)
-			take_option(s, argv[i], equals + 1);
-		else if (s->n_devices < MAX_DEVICES)
-			s->fds[s->n_devices++] = open_device(equals + 1);
-	}
-	errno = EINVAL;
+	parse_options(words, table, s, add_device);
 	if (s->n_devices == 0 || s->batch < 1 || s->batch > MAX_BATCH || s->size < MIN_FRAME ||
 	    s->size > MAX_FRAME || s->flows < 1 || s->flows > MAX_BATCH || s->rate < 0)
 		fail("options");
@@ -191,13 +119,7 @@ static void send_batch(struct sender *s, int fd, long n)
 		for (long i = 0; i < n; i++)
 			memcpy(frames[i] + STAMP_OFFSET, &now, sizeof(now));
 	}
-	for (long done = 0; done < n;) {
-		int sent = sendmmsg(fd, messages + done, (unsigned int)(n - done), 0);
-
-		if (sent < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
-			fail("sendmmsg");
-		done += sent > 0 ? sent : 0;
-	}
+	send_messages(fd, messages, n);
 	s->sent += n;
 }
 
@@ -223,13 +145,11 @@ int main(int argc, char **argv)
 {
 	struct sender s = {.count = 1, .size = MIN_FRAME, .batch = MAX_BATCH, .flows = MAX_BATCH};
 	int64_t wall, cpu;
-	char line[16];
 
-	parse(&s, argc, argv);
+	(void)argc;
+	parse(&s, argv + 1);
 	build_batch(&s);
-	dprintf(STDOUT_FILENO, "ready\n");
-	if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
-		return 1;
+	await_go();
 	wall = clock_ns(CLOCK_MONOTONIC);
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	run(&s);
