@@ -78,13 +78,19 @@ class Block:
     def _copied(self, data_len: int) -> memoryview:
         return memoryview(self.memory).toreadonly()[:data_len]
 
+    def _request(self, kind: str, max_records: int) -> Any:
+        """Of the library, with room for headers."""
+        ffi, _ = ffi_and_lib()
+        batch = ffi.new(f"struct {kind} *")
+        batch.size = ffi.sizeof(batch[0])
+        batch.records = ffi.cast("struct pcap_accel_record *", ffi.from_buffer(self._records))
+        batch.max_records = max_records
+        return batch
+
     def read(self, pcap: Any, max_records: int) -> int:
         """Copy packets. The library's status."""
         ffi, lib = ffi_and_lib()
-        batch = ffi.new("struct pcap_accel_batch *")
-        batch.size = ffi.sizeof("struct pcap_accel_batch")
-        batch.records = ffi.cast("struct pcap_accel_record *", ffi.from_buffer(self._records))
-        batch.max_records = max_records
+        batch = self._request("pcap_accel_batch", max_records)
         batch.data = ffi.cast("uint8_t *", ffi.from_buffer(self.memory))
         batch.max_data = len(self.memory)
         status = int(lib.pcap_accel_read_batch(pcap, batch))
@@ -94,10 +100,7 @@ class Block:
     def borrow(self, pcap: Any, max_records: int) -> int:
         """The same, without the copy where that can be."""
         ffi, lib = ffi_and_lib()
-        batch = ffi.new("struct pcap_accel_borrowed *")
-        batch.size = ffi.sizeof("struct pcap_accel_borrowed")
-        batch.records = ffi.cast("struct pcap_accel_record *", ffi.from_buffer(self._records))
-        batch.max_records = max_records
+        batch = self._request("pcap_accel_borrowed", max_records)
         batch.memory = ffi.cast("uint8_t *", ffi.from_buffer(self.memory))
         batch.memory_len = len(self.memory)
         status = int(lib.pcap_accel_borrow_batch(pcap, batch))

@@ -91,6 +91,15 @@ def lab2(make_lab):
     return make_lab(2)
 
 
+@pytest.fixture
+def port(lab):
+    """A lab whose eth0 has no address: the host does not live there."""
+    if netlab.STOCK:
+        pytest.skip("the system's libpcap has no AF_XDP")
+    lab.ip("address", "flush", "dev", "eth0")
+    return lab
+
+
 @pytest.fixture(scope="module")
 def bed(accel_build):
     """One lab of two pairs for all tests of a file, for groups: they are gone with their members. Its tests

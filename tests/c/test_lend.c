@@ -212,14 +212,25 @@ static void test_full_ring(void **state)
 		give_back(&held[n]);
 }
 
+/* From now on no memory can be had. The limit that there was. */
+static struct rlimit allow_no_memory(void)
+{
+	struct rlimit none, before;
+
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = (struct rlimit){1, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	return before;
+}
+
 /* Without memory for the copy a block stays where it is: the capture stops before it, says so and
  * goes on when it is given back. */
 static void test_no_memory_for_the_copy(void **state)
 {
-	struct rlimit none, before;
+	struct rlimit before;
 	uint32_t sent = 0, seen = 0;
 	struct accel_psock s;
-	struct held h, next;
+	struct held h;
 
 #ifdef ACCEL_SANITIZED
 	skip(); /* no limit of address space */
@@ -228,15 +239,8 @@ static void test_no_memory_for_the_copy(void **state)
 	open_ring(&s, 8);
 	send_block(&sent);
 	assert_true(borrow(&s, UINT32_MAX, &seen, &h));
-	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-	none = (struct rlimit){1, before.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-	for (int i = 0; i < 12; i++) {
-		send_block(&sent);
-		while (borrow(&s, UINT32_MAX, &seen, &next))
-			if (next.loan)
-				give_back(&next);
-	}
+	before = allow_no_memory();
+	go_on(&s, 12, &sent, &seen);
 	check_held(&h);
 	assert_int_equal(accel_loan_keep(h.loan), -ENOMEM);
 	assert_true(accel_ring_is_fenced(&s.ring));
@@ -253,7 +257,7 @@ static void test_no_memory_for_the_copy(void **state)
  * there. */
 static void test_no_memory_at_the_end(void **state)
 {
-	struct rlimit none, before;
+	struct rlimit before;
 	uint32_t sent = 0, seen = 0;
 	struct accel_psock s;
 	struct held h;
@@ -265,9 +269,7 @@ static void test_no_memory_at_the_end(void **state)
 	open_ring(&s, 8);
 	send_block(&sent);
 	assert_true(borrow(&s, UINT32_MAX, &seen, &h));
-	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-	none = (struct rlimit){1, before.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	before = allow_no_memory();
 	accel_psock_close(&s);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 	for (int i = 0; i < 20; i++)
@@ -281,16 +283,14 @@ static void test_stalled_reader(void **state)
 {
 	uint32_t sent = 0, seen = 0;
 	struct accel_psock s;
-	struct held h, next;
+	struct held h;
 
 	(void)state;
 	open_ring(&s, 8);
 	send_block(&sent);
 	assert_true(borrow(&s, UINT32_MAX, &seen, &h));
 	check_stalled(&s, &h, &sent);
-	while (borrow(&s, UINT32_MAX, &seen, &next))
-		if (next.loan)
-			give_back(&next);
+	read_ready(&s, &seen);
 	assert_true(seen > 6 * PER_BLOCK);
 	give_back(&h);
 	accel_psock_close(&s);

@@ -119,16 +119,31 @@ static inline void send_block(uint32_t *sent)
 		send_payload((*sent)++);
 }
 
-/* Read on until everything that was sent until now has come. */
-static inline void read_rest(struct accel_psock *s, uint32_t seen, uint32_t sent)
+/* Borrow what is ready and give it back. */
+static inline void read_ready(struct accel_psock *s, uint32_t *seen)
 {
 	struct held h;
 
+	while (borrow(s, UINT32_MAX, seen, &h))
+		if (h.loan)
+			give_back(&h);
+}
+
+/* The ring goes on by so many blocks, each of which is read. */
+static inline void go_on(struct accel_psock *s, int n_blocks, uint32_t *sent, uint32_t *seen)
+{
+	for (int i = 0; i < n_blocks; i++) {
+		send_block(sent);
+		read_ready(s, seen);
+	}
+}
+
+/* Read on until everything that was sent until now has come. */
+static inline void read_rest(struct accel_psock *s, uint32_t seen, uint32_t sent)
+{
 	for (uint32_t all = sent; seen < all; send_block(&sent)) {
 		assert_int_equal(accel_psock_count(s).drops, 0);
-		while (borrow(s, UINT32_MAX, &seen, &h))
-			if (h.loan)
-				give_back(&h);
+		read_ready(s, &seen);
 	}
 }
 

@@ -39,7 +39,7 @@ static void test_child_sees_what_was_kept(void **state)
 {
 	uint32_t sent = 0, seen = 0;
 	int status, pipe_fds[2];
-	struct held kept, next;
+	struct held kept;
 	struct accel_psock s;
 	char byte;
 	pid_t child;
@@ -59,12 +59,7 @@ static void test_child_sees_what_was_kept(void **state)
 		give_back(&kept);
 		_exit(0);
 	}
-	for (int i = 0; i < 20; i++) {
-		send_block(&sent);
-		while (borrow(&s, UINT32_MAX, &seen, &next))
-			if (next.loan)
-				give_back(&next);
-	}
+	go_on(&s, 20, &sent, &seen);
 	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -80,7 +75,7 @@ static void test_child_reads_on(void **state)
 {
 	uint32_t sent = 0, seen = 0;
 	struct accel_psock s;
-	struct held h, next;
+	struct held h;
 	int status;
 	pid_t child;
 
@@ -91,12 +86,7 @@ static void test_child_reads_on(void **state)
 	child = fork();
 	if (child == 0) {
 		accel_loan_give_back(h.loan);
-		for (int i = 0; i < 20; i++) {
-			send_block(&sent);
-			while (borrow(&s, UINT32_MAX, &seen, &next))
-				if (next.loan)
-					give_back(&next);
-		}
+		go_on(&s, 20, &sent, &seen);
 		read_rest(&s, seen, sent);
 		_exit(0);
 	}

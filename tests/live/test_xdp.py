@@ -16,15 +16,6 @@ N = 2000
 RATE = 10000
 
 
-@pytest.fixture
-def port(lab):
-    """A lab whose eth0 has no address: the host does not live there."""
-    if netlab.STOCK:
-        pytest.skip("the system's libpcap has no AF_XDP")
-    lab.ip("address", "flush", "dev", "eth0")
-    return lab
-
-
 def lost_on_the_way(lab):
     """Packets that the pair itself has lost so far."""
     text = lab.run(["ip", "-j", "-s", "link", "show", "peer0"], where=netlab.SENDER).stdout

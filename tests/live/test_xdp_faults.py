@@ -25,15 +25,6 @@ BY_ID = {"prog": 13, "map": 14, "link": 30}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@pytest.fixture
-def port(lab):
-    """A lab whose eth0 has no address: the host does not live there."""
-    if netlab.STOCK:
-        pytest.skip("the system's libpcap has no AF_XDP")
-    lab.ip("address", "flush", "dev", "eth0")
-    return lab
-
-
 def held(pid):
     """{(kind, number)} of the programs, maps and links that a process has descriptors of."""
     texts = []

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import netlab
 import pytest
-from test_xdp import RATE, every, lost_on_the_way, port, refusal
-
-__all__ = ["port"]
+from test_xdp import RATE, every, lost_on_the_way, refusal
 
 N = 300
 HUGE = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
