@@ -229,17 +229,32 @@ _CARD_LOSES = re.compile(r"^rx.*(miss|no_buf|no_dma|out_of_buf|discard)")  # of 
 COUNTERS = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 
 
-def look_at_drops(host: Host) -> Iterator[Finding]:
-    lost = {name: host.number(host.net(f"statistics/{name}")) for name in COUNTERS}
+_CARD_REFUSES = re.compile(r"^rx.*(long_length|too_?long|oversize|jabber)")
+LENGTH_COUNTERS = ("rx_length_errors",)
+
+
+def _lost(host: Host, counters: tuple[str, ...], of_card: re.Pattern[str]) -> str:
+    """Those of the kernel's counters, and of what ethtool -S tells, that are not 0."""
+    lost = {name: host.number(host.net(f"statistics/{name}")) for name in counters}
     for name, n in re.findall(r"^\s*(\w+): (\d+)$", host.ask_ethtool("-S"), re.M):
-        if _CARD_LOSES.search(name) and name not in lost:
+        if of_card.search(name) and name not in lost:
             lost[name] = int(n)
-    bad = {name: n for name, n in lost.items() if n > 0}
-    if bad:
-        shown = ", ".join(f"{name} {n}" for name, n in bad.items())
+    return ", ".join(f"{name} {n}" for name, n in lost.items() if n > 0)
+
+
+def look_at_drops(host: Host) -> Iterator[Finding]:
+    shown = _lost(host, COUNTERS, _CARD_LOSES)
+    if shown:
         yield warn(
             f"the interface has lost packets since it came up: {shown}",
             f"ethtool -S {host.iface} | grep -E 'miss|drop|no_buf'",
         )
-    else:
+    too_long = _lost(host, LENGTH_COUNTERS, _CARD_REFUSES)
+    if too_long:
+        mtu = host.text(host.net("mtu")).strip() or "unknown"
+        yield warn(
+            f"the card has thrown frames away for their length, most likely longer than its MTU of {mtu}: {too_long}",
+            f"ip link set dev {host.iface} mtu 9000",
+        )
+    if not shown and not too_long:
         yield ok("the interface has lost nothing")

@@ -172,6 +172,13 @@ BAD = {
     "ring": ({"-g": "Current hardware settings:\nRX:\t\t4096\n"}, "card", "warn", "has 4096 places", "rx 1024"),
     "adaptive": ({"-c": "Adaptive RX: on\n"}, "card", "warn", "as long as it likes", "adaptive-rx off"),
     "pause": ({"-a": "RX:\t\ton\n"}, "card", "warn", "pause frames", "rx off"),
+    "too long": (
+        {"-S": "     rx_long_byte_count: 9\n     rx_oversize_pkts_phy: 3\n", "sys/class/net/eth0/mtu": "1500\n"},
+        "drops", "warn", "MTU of 1500: rx_oversize_pkts_phy 3", "mtu 9000",
+    ),
+    "length errors": (
+        {"sys/class/net/eth0/statistics/rx_length_errors": "5"}, "drops", "warn", "rx_length_errors 5", "mtu 9000",
+    ),
     "drops": ({"sys/class/net/eth0/statistics/rx_missed_errors": "5"}, "drops", "warn", "rx_missed_errors 5", "-S"),
 }  # fmt: skip
 
