@@ -130,6 +130,54 @@ def test_frames_go_together(lab, inject, tmp_path):
     assert max(int(n) for n in re.findall(r" = (\d+)$", "\n".join(calls), re.M)) >= 64
 
 
+@pytest.fixture
+def slow(lab):
+    """What is sent from peer0 waits in a queue that holds more than the sender's socket may: the socket's is full."""
+    queue = ["tc", "qdisc", "add", "dev", "peer0", "root", "tbf", "burst", "3k", "limit", "100m"]
+
+    def make(rate):
+        done = lab.run([*queue, "rate", rate], where=netlab.SENDER, check=False)
+        if done.returncode:
+            pytest.skip(f"the kernel has no tbf: {done.stderr}")
+
+    return make
+
+
+def test_a_full_queue_is_waited_for(lab, slow, inject):
+    """Every frame is sent: those that found no room, later."""
+    slow("40mbit")
+    before = received(lab)
+    found = json.loads(inject("-n", "2000", "--size", "500", "--rate", "max", "--json").stdout)
+    assert found["packets"] == 2000
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while received(lab) < before + 2000 and time.monotonic() < deadline:
+        pass
+    assert received(lab) >= before + 2000
+
+
+NO_PATIENCE = """
+from pypcapaccel.cli import frames, sender
+sender._PATIENCE_S = 0.05
+try:
+    with sender.Sender("peer0") as s:
+        s.send(next(iter(frames.craft("udp", 1, 500))) for _ in range(100000))
+except sender.CommandError as error:
+    print(error, s.n_queued)
+"""
+
+
+def test_a_queue_that_stays_full_is_given_up(lab, slow, accel_build):
+    """With what may be wrong, and after a while only."""
+    slow("8kbit")
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "PCAP_ACCEL_LIB": str(accel_build.library)}
+    out = lab.run([sys.executable, "-c", NO_PATIENCE], where=netlab.SENDER, env=env).stdout
+    assert out == "peer0: takes no packets (is somebody reading at its other end?) 0\n"
+
+
+def received(lab):
+    return int(lab.run(["cat", "/sys/class/net/eth0/statistics/rx_packets"]).stdout)
+
+
 def test_settings_for_captures_are_not_its_own(inject_env):
     """A shell that has `pcap-accel env`'s variables, even wrong ones."""
     done = inject_env("-n", "3", "--json", PFQ_GROUP="7", PCAP_ACCEL_CAPLEN="much")

@@ -202,6 +202,23 @@ def test_copies_that_cannot_start(command, tmp_path):
     command("run", "-g", 1, "-n", 2, "--", bad, code=command_code("125", "126"))
 
 
+LATER_FAILS = """
+from pypcapaccel.cli import CommandError
+from pypcapaccel.cli.copies import run_copies
+try:
+    run_copies("/bin/sleep", [["sleep", "60"], ["sleep", "61"], ["sleep", "x" * 200000]], {})
+except CommandError as error:
+    print(error, error.code)
+"""
+
+
+def test_copies_end_if_a_later_one_cannot_start(env):
+    """Those that run get SIGTERM, and are waited for: else this would take a minute."""
+    argv = [sys.executable, "-c", LATER_FAILS]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=20)
+    assert done.stdout == "/bin/sleep: Argument list too long 126\n", done.stderr
+
+
 TWO_COPIES = [sys.executable, "-m", "pypcapaccel", "run", "-g", "5", "-n", "2", "--"]
 
 
