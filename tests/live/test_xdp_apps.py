@@ -3,6 +3,7 @@
 exactly what was sent, with the privileges that each of them keeps. libpcap's own test programs on xdp: are
 in tests/apps."""
 
+import errno
 import json
 import re
 import shutil
@@ -15,6 +16,9 @@ import netlab
 import pytest
 
 N = 200
+SYS_SOCKET, SYS_BPF = 41, 321  # of x86-64
+AF_NETLINK, AF_XDP = 16, 44
+PCAP_ERROR_PERM_DENIED = -8
 MARK = struct.pack(">I", 0xACCE1E7A)
 
 
@@ -256,6 +260,39 @@ def test_rights(port, user):
     done = json.loads(port.run(words, env=port.accel_env()).stdout)
     assert done["code"] < 0
     assert "setcap cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM" in done["text"]
+
+
+# A security module in small: seccomp refuses a system call, or its calls for one family of sockets.
+DENIED = """
+import ctypes, os, struct, sys
+number, family, error = map(int, sys.argv[1:4])
+is_it = (0x15, 0, 1, family) if family else (0x35, 0, 1, 0)
+words = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), is_it,
+         (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *word) for word in words))
+program = struct.pack("H6xQ", len(words), ctypes.addressof(code))
+assert ctypes.CDLL(None).prctl(22, 2, program, 0, 0) == 0
+os.execvp(sys.argv[4], sys.argv[4:])
+"""
+
+
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        ((SYS_SOCKET, AF_NETLINK, errno.EACCES), "denied netlink sockets (AppArmor: 'network netl"),
+        ((SYS_SOCKET, AF_XDP, errno.EACCES), "denied AF_XDP sockets (AppArmor: 'network xdp,' in"),
+        ((SYS_BPF, 0, errno.EPERM), "denied its XDP map though it has CAP_BPF (AppArmor: 'capab"),
+    ],
+    ids=["netlink", "xdp", "bpf"],
+)
+def test_confined(port, call, text):
+    """Root that a profile keeps from it is told what the profile lacks, not to become root."""
+    argv = [port.build.tool("open_close"), "xdp:eth0?rx_slots=64", 0]
+    words = [sys.executable, "-c", DENIED, *call, *argv]
+    done = json.loads(port.run(words, env=port.accel_env()).stdout)
+    assert done["code"] == PCAP_ERROR_PERM_DENIED
+    assert text in done["text"]
+    assert done["text"].endswith("see pcap-accel(7))" if call[0] == SYS_SOCKET else "gets none)")
 
 
 # --- Python --------------------------------------------------------------------------------------

@@ -88,6 +88,11 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 				  x->rq.name);
 	if (r == -EBUSY && xdp_group_has_queue(d, queue))
 		return refuse_queue(x, d, queue, err);
+	if (r == -EACCES)
+		return accel_fail(err, -EPERM,
+				  "%s: this process is denied AF_XDP sockets (AppArmor: 'network "
+				  "xdp,' in its profile, see pcap-accel(7))",
+				  x->rq.name);
 	if (r == -EINVAL && d->n_used && queue >= d->n_used)
 		return accel_fail(err, r, "%s: '%s' has no receive queue %u (would be: below %u)",
 				  x->rq.name, d->link.name, queue, d->n_used);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "kern/caps.h"
 
 #include "bpf/btf.h"
 #include "bpf/ebpf_asm.h"
@@ -55,6 +56,12 @@ static uint64_t address(const void *p)
 
 static int explain(int r, const char *name, const char *what, struct accel_err *err)
 {
+	if (r == -EPERM && accel_has_cap(CAP_BPF) && accel_has_cap(CAP_NET_ADMIN))
+		return accel_fail(err, r,
+				  "%s: this process is denied its %s though it has CAP_BPF "
+				  "(AppArmor: 'capability bpf,' in its profile, see pcap-accel(7); "
+				  "root of a user namespace gets none)",
+				  name, what);
 	if (r == -EPERM)
 		return accel_fail(err, r,
 				  "%s: the kernel lets this process have no %s (needs CAP_BPF, "

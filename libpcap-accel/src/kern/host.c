@@ -328,6 +328,11 @@ int accel_host_look(const char *name, int ifindex, struct accel_host *out, struc
 	struct accel_host host;
 	struct look look;
 
+	if (fd < 0 && errno == EACCES)
+		return accel_fail(err, -EPERM,
+				  "%s: this process is denied netlink sockets (AppArmor: 'network "
+				  "netlink raw,' in its profile, see pcap-accel(7))",
+				  name);
 	if (fd < 0)
 		return accel_fail_sys(err, -errno, "%s: cannot open a netlink socket", name);
 	memset(&host, 0, sizeof(host));
