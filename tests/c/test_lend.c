@@ -7,6 +7,25 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+
+/* The page of an address, as /proc/self/maps has it. */
+static bool is_read_only(const void *at)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	uintptr_t page = (uintptr_t)at;
+	unsigned long from, to;
+	char line[512], rights[5];
+	bool found = false;
+
+	assert_non_null(file);
+	while (!found && fgets(line, sizeof(line), file)) {
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &from, &to, rights), 3);
+		found = from <= page && page < to;
+	}
+	fclose(file);
+	return found && rights[1] == '-';
+}
 
 /* A hundred rounds of the ring: everything that was sent is read once and in order, nothing is
  * dropped, and what is held, of each block or of few, for long or for ever, is as it was. */
@@ -144,8 +163,10 @@ static void test_kept_in_the_middle(void **state)
 	open_ring(&s, 8);
 	send_block(&sent);
 	assert_true(borrow(&s, 2, &seen, &first));
+	assert_true(is_read_only(first.data));
 	assert_int_equal(accel_loan_keep(first.loan), 0);
 	assert_int_equal(accel_loan_keep(first.loan), 0);
+	assert_true(is_read_only(first.data));
 	assert_true(borrow(&s, 2, &seen, &second));
 	assert_ptr_not_equal(first.data, second.data);
 	give_back(&second);
@@ -279,6 +300,68 @@ static void test_no_memory_at_the_end(void **state)
 	assert_int_equal(mapped_blocks(), 0);
 }
 
+/* The same in a child that closes: the ring is its parent's, who goes on. */
+static void test_no_memory_in_a_child(void **state)
+{
+	const struct rlimit none = {1, RLIM_INFINITY};
+	uint32_t sent = 0, seen = 0;
+	struct accel_psock s;
+	struct held h;
+	int status;
+	pid_t child;
+
+#ifdef ACCEL_SANITIZED
+	skip(); /* no limit of address space */
+#endif
+	(void)state;
+	open_ring(&s, 8);
+	send_block(&sent);
+	assert_true(borrow(&s, UINT32_MAX, &seen, &h));
+	assert_non_null(h.loan);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (setrlimit(RLIMIT_AS, &none))
+			_exit(1);
+		accel_psock_close(&s);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	give_back(&h);
+	send_block(&sent);
+	assert_true(is_readable(&s));
+	read_rest(&s, seen, sent);
+	accel_psock_close(&s);
+}
+
+/* A full ring has no place for the fence: the kernel may have looked there already, and would come
+ * round to what is lent. It is told by the numbers of the blocks, as one that is being filled looks
+ * like one that is not. */
+static void test_no_place_for_the_fence(void **state)
+{
+	uint32_t sent = 0, seen = 0;
+	struct accel_psock s;
+	struct held h;
+
+	(void)state;
+	open_ring(&s, 8);
+	while (sent <= 5 * PER_BLOCK)
+		send_payload(sent++); /* the kernel is in the sixth block */
+	assert_true(borrow(&s, 1, &seen, &h));
+	assert_non_null(h.loan);
+	give_back(&h);
+	while (sent <= 7 * PER_BLOCK)
+		send_payload(sent++); /* in the last, where the fence would be */
+	assert_true(borrow(&s, 1, &seen, &h));
+	assert_null(h.loan);
+	while (borrow(&s, UINT32_MAX, &seen, &h))
+		if (h.loan)
+			give_back(&h);
+	read_rest(&s, seen, sent);
+	accel_psock_close(&s);
+}
+
 static void test_stalled_reader(void **state)
 {
 	uint32_t sent = 0, seen = 0;
@@ -331,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_no_memory_for_the_copy),
 		cmocka_unit_test(test_no_memory_at_the_end),
+		cmocka_unit_test(test_no_memory_in_a_child),
+		cmocka_unit_test(test_no_place_for_the_fence),
 		cmocka_unit_test(test_stalled_reader),
 		cmocka_unit_test(test_unread_is_kept_beside_loans),
 	};

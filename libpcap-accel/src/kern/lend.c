@@ -197,7 +197,8 @@ static int part(struct accel_lender *l, struct accel_loan *loan)
 	if (copy == MAP_FAILED)
 		return -ENOMEM;
 	memcpy(copy, loan->at, ACCEL_MIN(block->blk_len, len));
-	if (mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, loan->at) == MAP_FAILED) {
+	if (mprotect(copy, len, PROT_READ) < 0 ||
+	    mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, loan->at) == MAP_FAILED) {
 		munmap(copy, len);
 		return -ENOMEM;
 	}
@@ -367,7 +368,7 @@ int accel_lend_close(struct accel_ring *r)
 	l->at.map = NULL; /* the fence stays: what cannot be parted must not change either */
 	while ((loan = l->oldest))
 		if (part(l, loan) < 0) {
-			left = -ENOMEM;
+			left = l->pid == getpid() ? -ENOMEM : 0;
 			l->is_spent[loan->idx] |= !loan->is_own;
 			loan->is_own = true;
 			remove_loan(l, loan);

@@ -49,8 +49,8 @@ void accel_lend_done(struct accel_ring *r);	/* the open block is about to be giv
 void accel_lend_make_way(struct accel_ring *r); /* another block is asked for */
 
 /* Before the ring is unmapped: what is lent is parted from it and stays the program's. 0; -ENOMEM:
- * some of it still shows the ring, which nobody changes any more, and keeps the socket. Also
- * without a lender. */
+ * some of it still shows the ring, which nobody changes any more, and keeps the socket; 0 in a
+ * child, whose parent goes on reading. Also without a lender. */
 int accel_lend_close(struct accel_ring *r);
 
 static inline struct tpacket_hdr_v1 *accel_ring_block(const struct accel_ring *r, uint32_t idx)
