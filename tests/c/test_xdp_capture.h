@@ -19,6 +19,8 @@
 #define SEEN   256
 #define BUFFER (8u << 20) /* of all queues together */
 
+static uint32_t wanted_len = 262144; /* snaplen of the captures that are opened */
+
 struct packet {
 	struct accel_pkthdr hdr;
 	uint8_t data[JUMBO + 64];
@@ -65,7 +67,7 @@ static MAYBE int try_open(struct capture *c, const char *name)
 				       .dev = &c->dev,
 				       .set = &c->set,
 				       .link_type = 1,
-				       .snaplen = 262144,
+				       .snaplen = wanted_len,
 				       .buffer_len = c->set.v[ACCEL_OPT_BUFFER].text
 							     ? c->set.v[ACCEL_OPT_BUFFER].num
 							     : BUFFER,

@@ -104,6 +104,37 @@ static void test_tap_filter(void **state)
 	close_capture(&c);
 }
 
+/* Where the library filters, it has all of a packet that the filter asks for, however little the
+ * program wants to see. */
+static void test_tap_snaplen(void **state)
+{
+	struct sock_filter filter[1 + ACCEL_ARRAY_LEN(udp_only)] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RXHASH))};
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	memcpy(filter + 1, udp_only, sizeof(udp_only));
+	wanted_len = 16;
+	open_capture(&c, "xdp:accelx?tap=yes");
+	wanted_len = 262144;
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned tries = 0; !host_gets(&c, 20) && tries < WAIT_MS / 20; tries++)
+		send_frame(&c, frame, sizeof(frame));
+	set_filter(&c, filter, ACCEL_ARRAY_LEN(filter));
+	frame[23] = IPPROTO_TCP;
+	send_frame(&c, frame, sizeof(frame));
+	frame[23] = IPPROTO_UDP;
+	frame[15] = 77;
+	send_frame(&c, frame, sizeof(frame));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_equal(c.seen[0].hdr.caplen, 16);
+	assert_int_equal(c.seen[0].hdr.len, 60);
+	assert_memory_equal(c.seen[0].data, frame, 16);
+	close_capture(&c);
+}
+
 /* Packets longer than a page, of several buffers. */
 static void test_tap_jumbo(void **state)
 {
@@ -271,10 +302,10 @@ static void test_turn_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tap),	   cmocka_unit_test(test_tap_filter),
-		cmocka_unit_test(test_tap_full),   cmocka_unit_test(test_tap_jumbo),
-		cmocka_unit_test(test_sent),	   cmocka_unit_test(test_turn),
-		cmocka_unit_test(test_turn_again),
+		cmocka_unit_test(test_tap),	    cmocka_unit_test(test_tap_filter),
+		cmocka_unit_test(test_tap_snaplen), cmocka_unit_test(test_tap_full),
+		cmocka_unit_test(test_tap_jumbo),   cmocka_unit_test(test_sent),
+		cmocka_unit_test(test_turn),	    cmocka_unit_test(test_turn_again),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

@@ -237,10 +237,11 @@ int xdp_tell_sockets(struct xdp *x, struct accel_err *err);
 void xdp_arm(struct xdp *x);
 void xdp_disarm(struct xdp *x);
 
-/* Have the first programs interpret x->filter from now on, at once on all devices. Returns when no
+/* Have the first programs interpret a filter from now on, at once on all devices. Returns when no
  * packet can meet another filter that they were told. Needs no privilege. 0, -EOPNOTSUPP with a
  * text, -E2BIG, -ENOMEM. */
-int xdp_tell_filter(struct xdp *x, struct accel_err *err);
+int xdp_tell_filter(struct xdp *x, const struct sock_filter *insns, unsigned n,
+		    struct accel_err *err);
 void xdp_tell_none(struct xdp *x); /* they go back to what they were loaded with: take all */
 
 /* ", interpreted filter", ... or "". */

@@ -43,6 +43,13 @@ static int make_keep_rules(const struct xdp *x, const struct xdp_device *d,
 	return r;
 }
 
+/* Of a packet in a tap. The first program may be told to record more than the program wants. */
+static uint32_t most_recorded(const struct xdp *x, enum kind kind)
+{
+	return kind == INTERPRETER ? ACCEL_XDP_MAX_TAP
+				   : ACCEL_MIN(x->rq.snaplen, ACCEL_XDP_MAX_TAP);
+}
+
 /* Load for the device: the filter as it is, or one that can be told another. */
 static int load(const struct xdp *x, const struct xdp_device *d, const struct xdp_filter *filter,
 		enum kind kind, struct accel_err *err)
@@ -63,7 +70,7 @@ static int load(const struct xdp *x, const struct xdp_device *d, const struct xd
 	struct accel_xdp_spec spec = {.filter = filter->insns,
 				      .n_filter = filter->n,
 				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
-				      .snaplen = ACCEL_MIN(x->rq.snaplen, ACCEL_XDP_MAX_TAP),
+				      .snaplen = most_recorded(x, kind),
 				      .rest = x->opt.rest,
 				      .clock = ACCEL_XDP_CLOCK_MONOTONIC,
 				      .is_gated = true,
@@ -222,7 +229,7 @@ static int run_first_programs(struct xdp *x, struct accel_err *err)
 
 static int interpret(struct xdp *x, struct accel_err *err)
 {
-	int r = xdp_tell_filter(x, err);
+	int r = xdp_tell_filter(x, x->filter, x->n_filter, err);
 
 	if (r == 0)
 		r = run_first_programs(x, err);
@@ -285,10 +292,15 @@ void xdp_expect_filter(void *st, const struct sock_filter *insns, unsigned n)
  * than the filter wants, as the first one does: the reader judges. */
 static int filter_ourselves(struct xdp *x, struct accel_err *err)
 {
-	int r;
+	int r = 0;
 
-	xdp_tell_none(x);
-	r = run_first_programs(x, err);
+	/* The library sees what is recorded: it may need more of a packet than the program. */
+	if (x->opt.taps && x->interprets)
+		r = xdp_tell_filter(x, NULL, 0, err);
+	else
+		xdp_tell_none(x);
+	if (r == 0)
+		r = run_first_programs(x, err);
 	if (r < 0)
 		return r;
 	x->is_told = false;

@@ -81,7 +81,7 @@ static bool is_wanted(struct xdp *x, const struct xdp_device *d,
 	struct xdp_origin from = {d, record->queue, record->tci, record->tpid};
 	const uint8_t *data = (const uint8_t *)(record + 1);
 
-	*keep = record->caplen;
+	*keep = ACCEL_MIN(record->caplen, x->rq.snaplen);
 	if (x->direction == ACCEL_DIR_OUT || !is_of_queues(&d->iface, record->queue))
 		return false;
 	if (ACCEL_UNLIKELY(xdp_must_judge(x, record->time_ns)) && x->filter)

@@ -63,11 +63,12 @@ void xdp_disarm(struct xdp *x)
 		accel_store_relaxed(&x->control->is_armed, 0);
 }
 
-int xdp_tell_filter(struct xdp *x, struct accel_err *err)
+int xdp_tell_filter(struct xdp *x, const struct sock_filter *insns, unsigned n,
+		    struct accel_err *err)
 {
 	struct accel_xdp_control *control = x->control;
 	bool to_first = control->start == ACCEL_XDP_MAX_OPS;
-	int r = accel_xdp_ops(x->filter, x->n_filter, control->ops[!to_first], err);
+	int r = accel_xdp_ops(insns, n, control->ops[!to_first], err);
 
 	if (r < 0)
 		return r;
