@@ -378,8 +378,8 @@ static void test_no_capability(void **state)
 {
 	static const char want[] =
 		"eth0: the kernel lets this process have no XDP map (needs CAP_BPF, "
-		"CAP_NET_ADMIN and CAP_NET_RAW: run as root, or setcap "
-		"cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM)";
+		"CAP_NET_ADMIN and CAP_NET_RAW: root has given some up here, so setcap "
+		"cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM and start it as another user)";
 	struct accel_err err;
 	int fd;
 

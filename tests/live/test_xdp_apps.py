@@ -260,6 +260,7 @@ def test_rights(port, user):
     done = json.loads(port.run(words, env=port.accel_env()).stdout)
     assert done["code"] < 0
     assert "setcap cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM" in done["text"]
+    assert "start it as another user" in done["text"], "root cannot be told to run it as root"
 
 
 # A security module in small: seccomp refuses a system call, or its calls for one family of sockets.

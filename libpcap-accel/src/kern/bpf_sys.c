@@ -54,6 +54,14 @@ static uint64_t address(const void *p)
 	return (uint64_t)(uintptr_t)p;
 }
 
+const char *accel_bpf_remedy(void)
+{
+	if (geteuid() == 0)
+		return "root has given some up here, so setcap "
+		       "cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM and start it as another user";
+	return "run as root, or setcap cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM";
+}
+
 static int explain(int r, const char *name, const char *what, struct accel_err *err)
 {
 	if (r == -EPERM && accel_has_cap(CAP_BPF) && accel_has_cap(CAP_NET_ADMIN))
@@ -65,9 +73,8 @@ static int explain(int r, const char *name, const char *what, struct accel_err *
 	if (r == -EPERM)
 		return accel_fail(err, r,
 				  "%s: the kernel lets this process have no %s (needs CAP_BPF, "
-				  "CAP_NET_ADMIN and CAP_NET_RAW: run as root, or setcap "
-				  "cap_bpf,cap_net_admin,cap_net_raw+ep PROGRAM)",
-				  name, what);
+				  "CAP_NET_ADMIN and CAP_NET_RAW: %s)",
+				  name, what, accel_bpf_remedy());
 	return accel_fail_sys(err, r, "%s: cannot make the %s", name, what);
 }
 
@@ -207,7 +214,8 @@ static const char *last_words(char *log)
 	return last;
 }
 
-/* Load once more, for the log. */
+/* Load once more, for the log. What a signal interrupted (-EAGAIN), or memory was short for, may
+ * succeed now: then it has. */
 static int explain_load(int r, const struct accel_bpf_load *load, const struct image *image,
 			struct accel_err *err)
 {
@@ -222,10 +230,10 @@ static int explain_load(int r, const struct accel_bpf_load *load, const struct i
 	attr.log_size = LOG_LEN;
 	attr.log_level = 1;
 	fd = accel_bpf_call(BPF_PROG_LOAD, &attr);
-	if (fd >= 0)
-		close(fd);
 	log[LOG_LEN - 1] = '\0';
-	if (log[0])
+	if (fd >= 0)
+		r = fd;
+	else if (log[0])
 		accel_fail(err, r, "%s: the kernel refused the XDP program of %u instructions: %s",
 			   load->name, load->prog->n_insns, last_words(log));
 	else

@@ -41,6 +41,10 @@ void accel_bpf_wait_for_programs(void);
 /* Processors that a map of one value a processor has values for; 0: sysfs does not say. */
 unsigned accel_bpf_cpus(void);
 
+/* How to get the capabilities that were refused; to stand behind their names. Root may have given
+ * them up, as dumpcap does before it opens anything. */
+const char *accel_bpf_remedy(void);
+
 #define ACCEL_PROG_HAS_FRAGS (1u << 5) /* BPF_F_XDP_HAS_FRAGS: Linux 5.18 */
 #define ACCEL_PROG_DEV_BOUND (1u << 6) /* BPF_F_XDP_DEV_BOUND_ONLY: Linux 6.3; with ifindex */
 

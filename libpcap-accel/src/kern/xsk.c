@@ -4,6 +4,7 @@
 #include "kern/xsk.h"
 
 #include "base/err.h"
+#include "kern/bpf_sys.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -50,12 +51,10 @@ static int explain(int r, const char *name, const char *what, struct accel_err *
 {
 	switch (r) {
 	case -EPERM:
-		return accel_fail(
-			err, r,
-			"%s: this process may not open AF_XDP sockets (needs CAP_NET_RAW: "
-			"run as root, or setcap cap_bpf,cap_net_admin,cap_net_raw+ep "
-			"PROGRAM)",
-			name);
+		return accel_fail(err, r,
+				  "%s: this process may not open AF_XDP sockets (needs "
+				  "CAP_NET_RAW: %s)",
+				  name, accel_bpf_remedy());
 	case -EAFNOSUPPORT:
 		return accel_fail(err, -EOPNOTSUPP,
 				  "%s: the kernel has no AF_XDP sockets (needs CONFIG_XDP_SOCKETS; "
