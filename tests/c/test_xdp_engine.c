@@ -333,7 +333,8 @@ static void test_one_queue(void **state)
 				 0);
 	}
 	assert_int_equal(try_open(&c, "xdp:accelx@q9"), -EINVAL);
-	assert_string_equal(c.err.text, "xdp:accelx@q9: cannot bind to queue 9: Invalid argument");
+	assert_string_equal(c.err.text,
+			    "xdp:accelx@q9: 'accelx' has no receive queue 9 (would be: below 4)");
 }
 
 /* A tag that the device took off is put back, and the filter has seen it. */
