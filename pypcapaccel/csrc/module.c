@@ -23,6 +23,7 @@ static const struct {
 	CALL(pcap_next_ex),
 	CALL(pcap_breakloop),
 	CALL(pcap_close),
+	CALL(pcap_file),
 	CALL(pcap_geterr),
 	CALL(pcap_get_selectable_fd),
 	CALL(pcap_get_required_select_timeout),

@@ -38,6 +38,7 @@ struct calls {
 	int (*pcap_next_ex)(struct pcap *, struct pcap_pkthdr **, const unsigned char **);
 	void (*pcap_breakloop)(struct pcap *);
 	void (*pcap_close)(struct pcap *);
+	FILE *(*pcap_file)(struct pcap *);
 	char *(*pcap_geterr)(struct pcap *);
 	int (*pcap_get_selectable_fd)(struct pcap *);
 	const struct timeval *(*pcap_get_required_select_timeout)(struct pcap *);
@@ -70,6 +71,7 @@ struct source {
 	int failed_late;    /* an error that came behind packets: the next read's */
 	uint64_t counts[8]; /* of loop_filtered: admitted, dropped, then a class each */
 	int profile;
+	char *buffer; /* of the savefile's stream; NULL: it has its own */
 };
 
 /* One read, first member of each handler's own context. */
