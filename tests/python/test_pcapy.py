@@ -10,7 +10,9 @@ import resource
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -140,7 +142,6 @@ def test_filter_between_packets(pcapy: ModuleType, savefile: SaveFile) -> None:
 def test_pipe(pcapy: ModuleType, savefile: SaveFile, tmp_path: Path) -> None:
     """A savefile that comes through a pipe, slowly, does not stop other threads."""
     import os
-    import threading
 
     os.mkfifo(tmp_path / "pipe")
     content = Path(savefile(PACKETS[:2])).read_bytes()
@@ -158,6 +159,39 @@ def test_pipe(pcapy: ModuleType, savefile: SaveFile, tmp_path: Path) -> None:
     threading.Timer(0.05, may_go_on.set).start()
     assert read_all(reader) == PACKETS[:2]
     thread.join()
+
+
+READS: dict[str, Callable[[Any], object]] = {
+    "loop": lambda reader: reader.loop(-1, lambda *_: None),
+    "dispatch": lambda reader: reader.dispatch(-1, lambda *_: None),
+    "next": lambda reader: list(iter(reader.next, (None, b""))),
+    "next_batch": lambda reader: list(iter(partial(reader.next_batch, 99), (b"", b""))),
+    "batches": lambda capture: list(capture.batches(99)),
+}
+
+
+@pytest.mark.parametrize("backend", ["speedups"], indirect=True)
+@pytest.mark.parametrize("how", READS)
+def test_no_turn_for_others(backend: dict[str, ModuleType], savefile: SaveFile, how: str) -> None:
+    """While packets are there the interpreter's lock is kept: where another thread is always busy, each time that
+    it is given away costs a turn of that. (Of the plain twin, cffi gives it away at each call.)"""
+    path, is_capture = Path(savefile(PACKETS * 20)), how == "batches"
+    module = backend["capture" if is_capture else "pcapy"]
+    reader = module.open(path) if is_capture else module.open_offline(str(path))
+    turn, ran = threading.Lock(), []
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody is asked to give it away
+    turn.acquire()
+    other = threading.Thread(target=lambda: (turn.acquire(), ran.append(how)))
+    try:
+        other.start()
+        turn.release()
+        READS[how](reader)
+        early = [*ran]
+    finally:
+        sys.setswitchinterval(before)
+        other.join()
+    assert (early, ran) == ([], [how])
 
 
 # ---- the thirteen defects; 1 to 3 and 11 on live devices are test_pcapy_live.py's ----
