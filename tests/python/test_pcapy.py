@@ -161,7 +161,7 @@ def test_pipe(pcapy: ModuleType, savefile: SaveFile, tmp_path: Path) -> None:
     thread.join()
 
 
-READS: dict[str, Callable[[Any], object]] = {
+WAYS: dict[str, Callable[[Any], object]] = {
     "loop": lambda reader: reader.loop(-1, lambda *_: None),
     "dispatch": lambda reader: reader.dispatch(-1, lambda *_: None),
     "next": lambda reader: list(iter(reader.next, (None, b""))),
@@ -171,22 +171,28 @@ READS: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("backend", ["speedups"], indirect=True)
-@pytest.mark.parametrize("how", READS)
+@pytest.mark.parametrize("how", WAYS)
 def test_no_turn_for_others(backend: dict[str, ModuleType], savefile: SaveFile, how: str) -> None:
     """While packets are there the interpreter's lock is kept: where another thread is always busy, each time that
     it is given away costs a turn of that. (Of the plain twin, cffi gives it away at each call.)"""
     path, is_capture = Path(savefile(PACKETS * 20)), how == "batches"
     module = backend["capture" if is_capture else "pcapy"]
     reader = module.open(path) if is_capture else module.open_offline(str(path))
-    turn, ran = threading.Lock(), []
+    turn = threading.Lock()
+    ran: list[str] = []
+
+    def run() -> None:
+        turn.acquire()
+        ran.append(how)
+
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # nobody is asked to give it away
     turn.acquire()
-    other = threading.Thread(target=lambda: (turn.acquire(), ran.append(how)))
+    other = threading.Thread(target=run)
     try:
         other.start()
         turn.release()
-        READS[how](reader)
+        WAYS[how](reader)
         early = [*ran]
     finally:
         sys.setswitchinterval(before)
