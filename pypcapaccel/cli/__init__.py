@@ -81,6 +81,15 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, width=max(_columns() - 2, 20))
 
 
+def add_action(actions: Any, name: str, line: str, more: str = "") -> argparse.ArgumentParser:
+    """A subcommand's own subcommand: a line for the list of them, which begins its help, and what follows it."""
+    whole = f"{line[:1].upper()}{line[1:]}.{more}"
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=line, description=whole, formatter_class=_formatter
+    )
+    return parser
+
+
 def make_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser, with the arguments of these subcommands; the manual is made from it."""
     import argparse

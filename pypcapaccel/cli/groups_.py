@@ -16,14 +16,21 @@ import time
 from typing import Any
 
 from .. import groups
-from . import CommandError
+from . import CommandError, add_action
 from .output import add_json, print_json, table
 
+DEFINE = """
+Its members need to name nothing but its number.
+
+example:
+  pcap-accel groups define 42 --devices eth0:eth1 --computation 'ip >-> steer_flow'
+  pcap-accel run -g 42 -- tcpdump -ni pfq
+"""
 ACTIONS = ("list", "show", "define", "change", "delete", "watch")
 
 
 def _add_number(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("number", metavar="N", type=int, help="0 to 65535")
+    parser.add_argument("number", metavar="N", type=int, help="the group, 0 to 65535")
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +48,27 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    listed = actions.add_parser("list", help="the groups and their members")
-    show = actions.add_parser("show", help="one group")
-    define = actions.add_parser(
-        "define", help="make a group that lives until it is deleted, or several from a file"
+    listed = add_action(actions, "list", "the groups and their members")
+    show = add_action(actions, "show", "one group")
+    define = add_action(
+        actions,
+        "define",
+        "make a group that lives until it is deleted, or several from a file",
+        DEFINE,
     )
-    change = actions.add_parser("change", help="change a group; its members follow")
-    delete = actions.add_parser("delete", help="forget a defined group")
-    watch = actions.add_parser("watch", help="print the list again after each change")
+    change = add_action(
+        actions,
+        "change",
+        "change a group; its members follow",
+        " What is not named stays as it is.",
+    )
+    delete = add_action(actions, "delete", "forget a defined group", " One that has members stays.")
+    watch = add_action(actions, "watch", "print the list again after each change")
     for sub in (listed, show, define, change, delete, watch):
         sub.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
         )
-    define.add_argument("number", metavar="N", type=int, nargs="?", help="0 to 65535")
+    define.add_argument("number", metavar="N", type=int, nargs="?", help="the group, 0 to 65535")
     define.add_argument("-c", "--config", metavar="FILE", help="the groups of a YAML file")
     for sub in (show, change, delete):
         _add_number(sub)

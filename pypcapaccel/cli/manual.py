@@ -35,13 +35,6 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return {}
 
 
-def _helps(parser: argparse.ArgumentParser) -> dict[str, str]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return {choice.dest: choice.help or "" for choice in action._choices_actions}
-    return {}
-
-
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [a for a in parser._actions if a.option_strings and a.help is not argparse.SUPPRESS]
 
@@ -112,11 +105,10 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield from _text(parser.description or "")
     own = [a for a in _options(parser) if "--help" not in a.option_strings]
     yield from _list([*_words(parser), *own])
-    helps = _helps(parser)
     for action, sub in _subparsers(parser).items():
         yield ".Pp"
         yield f".Cm {name} {action} :"
-        yield from _text(helps.get(action, ""))
+        yield from _text((sub.description or "").partition("\n\nexample")[0])
         rest = [a for a in _options(sub) if not set(a.option_strings) & {"--help", "--json"}]
         yield from _list([*_words(sub), *rest])
 

@@ -3,6 +3,7 @@
 bad input. `run` and `env` have test_run.py."""
 
 import json
+import re
 import struct
 
 import pytest
@@ -46,6 +47,9 @@ def test_help(command):
         assert name in out and line.split()[0] in out
         said = command(name, "--help").out
         assert len(said.splitlines()) > 6 and "Threads" not in said
+    for name in ("groups define", "config check", "config convert", "config schema"):
+        said = command(*name.split(), "--help").out
+        assert re.search(r"^[A-Z][^.]+\.$", said, re.M) and max(map(len, said.splitlines())) < 101
     assert "usage:" in command(code=2).out
     assert command("--version").out.startswith("pcap-accel ")
 
@@ -166,7 +170,14 @@ def test_config_convert(command, tmp_path):
 
 
 def test_config_lists(command, asked):
-    assert "computation" in command("config", "options").out
+    rows = [line.split()[:4] for line in command("config", "options").out.splitlines()]
+    assert ["buffer", "size", "64MiB", "4KiB"] in rows and ["tap", "bool", "no", "yes|no"] in rows
+    assert ["direction", "word", "inout", "in|out|inout"] in rows and [
+        "timeout",
+        "time",
+        "0",
+        "0",
+    ] in rows
     assert {row["key"] for row in asked("config", "options")["options"]} >= {"buffer", "group"}
     assert json.loads(command("config", "schema").out)["$defs"]
     assert {"sensor", "low-latency", "high-throughput"} <= set(
