@@ -91,8 +91,16 @@ def lab2(make_lab):
     return make_lab(2)
 
 
+@pytest.fixture(params=["native", pytest.param("generic", marks=pytest.mark.full)])
+def mode(request, monkeypatch):
+    """How XDP programs are attached, unless a device says it itself."""
+    if request.param != "native":
+        monkeypatch.setenv("PCAP_ACCEL_ATTACH", request.param)
+    return request.param
+
+
 @pytest.fixture
-def port(lab):
+def port(lab, mode):
     """A lab whose eth0 has no address: the host does not live there."""
     if netlab.STOCK:
         pytest.skip("the system's libpcap has no AF_XDP")

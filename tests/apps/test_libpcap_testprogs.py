@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """libpcap's own test programs, four times each: on the system's libpcap, on the same device with
 us in front (where nothing may differ), and on our AF_PACKET and AF_XDP engines (where only what is in the
-tables below may).
+tables below may), the latter with --full also attached generically.
 
 Each program is its one C file, compiled against the installed library when the test runs."""
 
@@ -33,8 +33,17 @@ WAITS_FOR_INPUT = (
     '#include <stdio.h>\n#include <unistd.h>\n#define sleep(n) (getchar(), 0)\n#include "{}"\n'
 )
 
-ENGINES = ["afpacket", "xdp"]
+# The last is xdp too, without the driver's help.
+ENGINES = ["afpacket", "xdp", "generic"]
 MODES = ["preload", *ENGINES]
+
+
+def cases(rows, full=lambda mode: mode == "generic"):
+    """Of rows that end in a mode, which run only with --full."""
+    return [pytest.param(*row, marks=pytest.mark.full if full(row[-1]) else ()) for row in rows]
+
+
+ALL_MODES = cases([(mode,) for mode in ("stock", *MODES)])
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +83,12 @@ def device_and_env(wire, preload):
             return wire.device, preload
         # XDP is not for lo.
         devices = ["lo", wire.device] if mode == "afpacket" else [wire.device]
-        aliases = ",".join(f"{i}={mode}:{i}" for i in devices)
+        engine = "xdp" if mode == "generic" else mode
+        aliases = ",".join(f"{i}={engine}:{i}" for i in devices)
         # The device has an address, which XDP would refuse.
         env = {"PCAP_ACCEL_MAP": aliases, "PCAP_ACCEL_DIVERT": "force"}
-        return f"{mode}:{wire.device}", {**preload, **env}
+        attach = {"PCAP_ACCEL_ATTACH": "generic"} if mode == "generic" else {}
+        return f"{engine}:{wire.device}", {**preload, **env, **attach}
 
     return choose
 
@@ -144,7 +155,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    "mode", ["preload", "afpacket", pytest.param("xdp", marks=pytest.mark.full)]
+    "mode", cases([("preload",), ("afpacket",), ("xdp",)], lambda m: m == "xdp")
 )
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_ends_as_on_stock(wire, programs, device_and_env, case, mode):
@@ -196,7 +207,7 @@ CAPTURE = {
 }
 
 
-@pytest.mark.parametrize("mode", ["stock", *MODES])
+@pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("how", CAPTURE)
 def test_capturetest(wire, programs, device_and_env, how, mode):
     """All 100 packets are dispatched once; pcap_stats() has them all and no loss; a break from the
@@ -241,11 +252,11 @@ GOOD_DESCRIPTOR = {
 
 # On stock's devices each lasts for its timeout of a second.
 SELECT_CASES = [
-    pytest.param(
-        how, mode, marks=pytest.mark.full if mode not in ENGINES and how != "dispatch" else ()
-    )
-    for how in SELECT
-    for mode in ["stock", *MODES]
+    *cases([("dispatch", mode) for mode in ("stock", *MODES)]),
+    *cases(
+        [(how, mode) for how in SELECT if how != "dispatch" for mode in ("stock", *MODES)],
+        lambda mode: mode not in ("afpacket", "xdp"),
+    ),
 ]
 
 
@@ -270,7 +281,7 @@ def test_selpolltest(wire, programs, device_and_env, how, mode):
     }
 
 
-@pytest.mark.parametrize("mode", ["stock", *MODES])
+@pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("wakeup", [True, False], ids=["with a signal", "without a signal"])
 def test_threadsignaltest(wire, programs, device_and_env, wakeup, mode):
     """pcap_breakloop() from another thread ends a dispatch that waits for packets which never come,
@@ -290,7 +301,7 @@ def test_threadsignaltest(wire, programs, device_and_env, wakeup, mode):
     assert set(lines) == expected
 
 
-@pytest.mark.parametrize("mode", ["stock", *MODES])
+@pytest.mark.parametrize("mode", ALL_MODES)
 def test_nonblocktest(wire, programs, device_and_env, mode):
     """pcap_setnonblock() before and after activation, a break inside the callback, and its failure
     where the program has no descriptor left."""
@@ -324,7 +335,7 @@ def payloads(path):
     return link_type, numbers
 
 
-WRITE = [("EN10MB", 1, mode) for mode in ["stock", *MODES]]
+WRITE = cases([("EN10MB", 1, mode) for mode in ("stock", *MODES)])
 # It sets no filter for this one and says that it listens before it reads: with XDP the host has what comes between.
 WRITE += [("DOCSIS", 143, mode) for mode in ("stock", "preload", "afpacket")]
 

@@ -305,11 +305,13 @@ def test_computation_refused(port, text, why):
 
 
 def test_inject(port):
-    """pcap_inject and pcap_sendpacket send through the transmit ring."""
+    """pcap_inject and pcap_sendpacket send through the transmit ring, past the host's packet sockets."""
     peer = port.capture("peer0", where=netlab.SENDER, stock=True)
+    witness = port.capture("eth0", stock=True)
     ours = port.capture("xdp:eth0", "-f", "tcp", "-j", 10)
-    ours, other = netlab.stop(ours, peer)
+    ours, other, seen = netlab.stop(ours, peer, witness)
     assert (ours["injected"], ours["inject_failed"], ours["packets"]) == (10, 0, 0)
+    assert not seen.seen
     assert other.seen == set(range(1000000, 1000010))
 
 

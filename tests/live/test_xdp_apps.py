@@ -23,7 +23,7 @@ MARK = struct.pack(">I", 0xACCE1E7A)
 
 
 @pytest.fixture
-def port(lab2):
+def port(lab2, mode):
     """Interfaces that the host does not live on."""
     if netlab.STOCK:
         pytest.skip("the system's libpcap has no AF_XDP")
@@ -88,7 +88,8 @@ def in_order(numbers):
 # --- tcpdump -------------------------------------------------------------------------------------
 
 
-def test_tcpdump_writes(port, tmp_path):
+@pytest.mark.parametrize("mode", ["native", "generic"], indirect=True)
+def test_tcpdump_writes(port, mode, tmp_path):
     """tcpdump -w with a filter: what it matches, in order, and nothing else."""
     path = tmp_path / "dump.pcap"
     argv = [
@@ -107,6 +108,7 @@ def test_tcpdump_writes(port, tmp_path):
         "7777",
     ]
     tcpdump = start(port, argv, "listening on xdp:eth0")
+    assert ("xdpgeneric" in port.ip("link", "show", "eth0")) == (mode == "generic")
     send(port, "-p", "tcp")
     _, err = feed(port, tcpdump)
     in_order(sequence(path.read_bytes()))
@@ -230,6 +232,7 @@ def test_dumpcap_two(port, user, tmp_path):
     assert len(set(sequence(path.read_bytes()))) == 2 * N
 
 
+@pytest.mark.parametrize("mode", ["native", "generic"], indirect=True)
 def test_dumpcap_filter(port, user, tmp_path):
     """It sets its filter when it has given up everything."""
     path = tmp_path / "dump.pcapng"
@@ -324,6 +327,7 @@ print(*numbers)
 """
 
 
+@pytest.mark.parametrize("mode", ["native", "generic"], indirect=True)
 @pytest.mark.parametrize("script", [PCAPY, OURS], ids=["pcapy-ng", "pypcapaccel"])
 def test_python(port, script):
     """pcapy-ng on the preloaded library, and our package."""

@@ -62,7 +62,7 @@ def test_lippycat_file(captured, tmp_path):
 
 
 @pytest.fixture
-def four_queues(lab):
+def four_queues(lab, mode):
     """eth0 with four queues in both directions, and no address."""
     if netlab.STOCK:
         pytest.skip("the system's libpcap has no AF_XDP")
