@@ -180,6 +180,7 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 			return r;
 	if ((r = xdp_tell_sockets(x, err)) < 0)
 		return r;
+	xdp_prefer_own_programs(x);
 	xdp_plan_naps(x);
 	x->has_copies = x->opt.taps;
 	x->most_a_read = most_a_read(x);

@@ -192,6 +192,8 @@ void xdp_device_close(struct xdp *x, struct xdp_device *d);
 
 /* Load the device's first program. The descriptor, or -errno with a text. */
 int xdp_load_program(struct xdp *x, const struct xdp_device *d, struct accel_err *err);
+/* After the first programs: put in their place such as do the same and cannot be told a filter. */
+void xdp_prefer_own_programs(struct xdp *x);
 void xdp_close_own_programs(struct xdp *x);
 
 /* Have this program run on the device instead of the one before: each packet meets one of the two.
