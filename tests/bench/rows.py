@@ -129,13 +129,25 @@ def _xdp(name: str, measure_side: Callable[[Bench, Side], Numbers], *rows: Row) 
     return Case(f"xdp-{name}", _in_turn(measure_side), rows, rounds=9)
 
 
-def _xdp_rate(name: str, what: str, goal: float | None, place: xdp.Place, **how: Any) -> Case:
-    rows = (
+def _rate_rows(what: str, goal: float | None) -> tuple[Row, ...]:
+    return (
         Row("mpps", f"xdp: {what}", "Mpps", goal, at_least=True),
         Row("sent", "  sent", "Mpps"),
         Row("reader", "  reader", "ns CPU/packet"),
     )
-    return _xdp(name, lambda b, s: xdp.rate(b, s, place, **how), *rows)
+
+
+def _xdp_rate(name: str, what: str, goal: float | None, place: xdp.Place, **how: Any) -> Case:
+    return _xdp(name, lambda b, s: xdp.rate(b, s, place, **how), *_rate_rows(what, goal))
+
+
+def _xdp_whole(name: str, what: str, goal: float, place: xdp.Place, attach: str) -> Case:
+    rows = (
+        *_rate_rows(what, goal),
+        Row("bare", "  a bare AF_XDP socket in ours' place", "Mpps"),
+        Row("drop", "  XDP_DROP in ours' place", "Mpps"),
+    )
+    return _xdp(name, lambda b, s: xdp.rate_and_ceiling(b, s, place, attach), *rows)
 
 
 def _xdp_lost(name: str, what: str, measure_side: Callable[[Bench, Side], Numbers]) -> Case:
@@ -153,10 +165,10 @@ def _xdp_lost(name: str, what: str, measure_side: Callable[[Bench, Side], Number
 ONE, TWO_CPUS = xdp.ONE_CORE, xdp.TWO_CORES
 REJECT = {"options": "rest=drop", "share": xdp.EVERY}
 XDP: tuple[Case, ...] = (
-    _xdp_rate("native", "driver-like, one core, native", 3.5, ONE, options="attach=native"),
-    _xdp_rate("generic", "driver-like, one core, generic", 1.2, ONE, options="attach=generic"),
-    _xdp_rate("two", "driver-like, reader on its own core", 2.7, TWO_CPUS, options="attach=native"),
-    _xdp_rate("sockets", "ordinary sockets, native", 1.25, xdp.ORDINARY, options="attach=native"),
+    _xdp_whole("native", "driver-like, one core, native", 3.5, ONE, "native"),
+    _xdp_whole("generic", "driver-like, one core, generic", 1.2, ONE, "generic"),
+    _xdp_whole("two", "driver-like, reader on its own core", 2.7, TWO_CPUS, "native"),
+    _xdp_whole("sockets", "ordinary sockets, native", 1.25, xdp.ORDINARY, "native"),
     _xdp_rate("reject", "99 % rejected, rest=drop, one core", 4, ONE, **REJECT),
     _xdp_rate("reject-two", "99 % rejected, rest=drop, two cores", 4, TWO_CPUS, **REJECT),
     _xdp_rate("pass-two", "99 % rejected, two cores", None, TWO_CPUS, share=xdp.EVERY),

@@ -140,6 +140,35 @@ def rate(bench: Bench, side: Side, place: Place, options: str = "", share: int =
     }
 
 
+def _bare(bench: Bench, place: Place, *words: str) -> float:
+    """Mpps of bare.c in a capture's place: dropped, or taken without anything that a capture does."""
+    with place.link(bench) as link:
+        argv = [os.path.join(bench.programs, "bare"), f"dev={link}", *words]
+        with bench.lab.child("rx", argv) as reader:
+            reader.expect("ready")
+            place.pin(bench, link)
+            reader.go()
+            time.sleep(WARM_S)
+            with place.sender(bench, link, _traffic_ms(bench), 0) as sender:
+                sender.go()
+                sent = sender.result()
+                got = stop_reader(reader)
+            early = bench.lab.dropped(link, "tx", "transmit")
+    packets: int = got["packets"] or sent["sent"] - early
+    mpps: float = packets * 1e3 / sent["wall_ns"]
+    return mpps
+
+
+def rate_and_ceiling(bench: Bench, side: Side, place: Place, attach: str) -> Numbers:
+    """rate(), and beside ours what XDP can do at most here."""
+    found = rate(bench, side, place, f"attach={attach}")
+    how = "generic=1" if attach == "generic" else "generic=0"
+    if engine(side).engine:
+        found |= {"bare": _bare(bench, place, how, "take=1"), "drop": _bare(bench, place, how)}
+        return found
+    return found | {"bare": found["mpps"], "drop": found["mpps"]}
+
+
 def _lost(bench: Bench, side: Side, ms: int, packets_s: int, **how: Any) -> Numbers:
     """Of what arrived at the interface, which the pair's own losses did not, what was not delivered."""
     with (
