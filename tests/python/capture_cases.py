@@ -2,8 +2,9 @@
 """What a Capture does on a live device, a case a run, in the network namespace that the test put it in:
 
     capture_cases.py CASE DEVICE
+    capture_cases.py all DEVICE CASE...
 
-Prints words; the test compares them.
+Prints words; the test compares them. With `all`, of several cases, as live_cases.py does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from live_cases import N, send
+from live_cases import N, run_cases, send
 
 import pypcapaccel
 from pypcapaccel import Batch
@@ -416,4 +417,7 @@ def recycled(device: str) -> None:
 
 
 if __name__ == "__main__":
-    CASES[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "all":
+        run_cases(CASES, sys.argv[2], sys.argv[3:])
+    else:
+        CASES[sys.argv[1]](*sys.argv[2:])

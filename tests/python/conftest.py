@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -116,12 +116,20 @@ def upstream() -> Path:
     return folder / "tests"
 
 
-@pytest.fixture
-def live(lab: Any, speedups: str) -> Iterator[Callable[..., Any]]:
-    """live(CASE, *words): a case of live_cases.py in the sensor's namespace, to its end."""
+@pytest.fixture(
+    scope="module",
+    params=[(device, way) for device in ("eth0", "afpacket:eth0") for way in ("1", "0")],
+    ids=lambda param: f"{param[0]}-{'speedups' if param[1] == '1' else 'plain'}",
+)
+def ask_live(request: pytest.FixtureRequest, bed: Any) -> Callable[..., dict[str, list[str]]]:
+    """ask_live(SCRIPT, *words): what cases on a live device say, by their names: of the system's libpcap and of
+    ours, with both backends. DEVICE among the words stands for the device."""
+    device, way = request.param
 
-    def run(case: str, *words: object, **env: str) -> Any:
-        argv = [sys.executable, HERE / "live_cases.py", case, *words]
-        return lab.run(argv, env={"PCAP_ACCEL_SPEEDUPS": speedups, **env}).stdout.split()
+    def ask(script: str, *words: object) -> dict[str, list[str]]:
+        argv = [sys.executable, HERE / script]
+        argv += [device if word == "DEVICE" else word for word in words]
+        out = bed.run(argv, env={"PCAP_ACCEL_SPEEDUPS": way}).stdout
+        return {name: rest for name, *rest in map(str.split, out.splitlines())}
 
-    yield run
+    return ask

@@ -9,14 +9,6 @@ from typing import Any
 
 import pytest
 
-Live = Callable[..., list[str]]
-
-
-@pytest.fixture(params=["eth0", "afpacket:eth0"])
-def device(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 EXPECTED: dict[str, Any] = {
     "idle": "True True 0 True",
     "signals": "over over over over",
@@ -35,6 +27,11 @@ EXPECTED: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def said(ask_live: Callable[..., dict[str, list[str]]]) -> dict[str, list[str]]:
+    return ask_live("live_cases.py", "DEVICE", *EXPECTED)
+
+
 @pytest.mark.parametrize("case", EXPECTED)
-def test_case(live: Live, device: str, case: str) -> None:
-    assert live(case, device) == EXPECTED[case].split()
+def test_case(said: dict[str, list[str]], case: str) -> None:
+    assert said[case] == EXPECTED[case].split()
