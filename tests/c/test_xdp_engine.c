@@ -614,6 +614,37 @@ static void set_privileges(bool has_them)
 	assert_int_equal(syscall(SYS_capset, &header, caps), 0);
 }
 
+/* The program of the capture that is on its first device: its own, or the one that interprets. */
+static bool runs(const struct xdp *x, int prog_fd)
+{
+	const struct xdp_device *d = &x->devices[0];
+	struct accel_bpf_info info;
+	struct accel_host host;
+
+	assert_int_equal(accel_bpf_prog_info(prog_fd, &info), 0);
+	assert_int_equal(accel_host_look(d->link.name, d->link.ifindex, &host, NULL), 0);
+	return host.xdp_prog_id == info.id;
+}
+
+/* Who sets no filter does not pay for one that could be told. */
+static void test_plain_program(void **state)
+{
+	const struct xdp *x;
+	struct capture c;
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	x = c.st;
+	assert_true(x->devices[0].own_fd >= 0);
+	assert_true(runs(x, x->devices[0].own_fd));
+	set_privileges(false);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	set_privileges(true);
+	assert_true(runs(x, x->devices[0].prog_fd));
+	close_capture(&c);
+}
+
 /* Without privileges a filter is interpreted, and then that there is none. */
 static void test_no_filter_any_more(void **state)
 {
@@ -776,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_two_devices),
 		cmocka_unit_test(test_naps),
 		cmocka_unit_test(test_locked_memory),
+		cmocka_unit_test(test_plain_program),
 		cmocka_unit_test(test_no_filter_any_more),
 		cmocka_unit_test(test_filter_of_two),
 		cmocka_unit_test(test_gone),
