@@ -19,7 +19,9 @@
 #define SEEN   256
 #define BUFFER (8u << 20) /* of all queues together */
 
-static uint32_t wanted_len = 262144; /* snaplen of the captures that are opened */
+/* Of the captures that are opened. */
+static uint32_t wanted_len = 262144; /* snaplen */
+static enum accel_tstamp wanted_stamps;
 
 struct packet {
 	struct accel_pkthdr hdr;
@@ -68,6 +70,7 @@ static MAYBE int try_open(struct capture *c, const char *name)
 				       .set = &c->set,
 				       .link_type = 1,
 				       .snaplen = wanted_len,
+				       .tstamp = wanted_stamps,
 				       .buffer_len = c->set.v[ACCEL_OPT_BUFFER].text
 							     ? c->set.v[ACCEL_OPT_BUFFER].num
 							     : BUFFER,

@@ -240,6 +240,92 @@ static void test_lost_end(void **state)
 	close_capture(&c);
 }
 
+static long us_of(const struct accel_pkthdr *hdr)
+{
+	return hdr->ts.tv_sec * 1000000l + hdr->ts.tv_usec;
+}
+
+static void open_with_stamps(struct capture *c, const char *name)
+{
+	char text[256];
+
+	wanted_stamps = ACCEL_TSTAMP_ADAPTER_UNSYNCED;
+	open_capture(c, name);
+	wanted_stamps = ACCEL_TSTAMP_HOST;
+	wait_for_link(c);
+	(BE)->describe(c->st, text, sizeof(text));
+	assert_non_null(strstr(text, ", time stamps from the device"));
+}
+
+/* A packet that the device has not stamped, as veth does not, is stamped by the host; what stood
+ * in its frame before is no stamp. */
+static void check_not_stamped(struct capture *c)
+{
+	const struct xdp *x = c->st;
+	struct timespec before, after;
+	uint8_t frame[60];
+
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		memset(x->sockets[i].xsk.umem, 0x11, x->sockets[i].xsk.umem_len);
+	make_frame(frame, sizeof(frame), 4);
+	clock_gettime(CLOCK_REALTIME, &before);
+	send_frame(c, frame, sizeof(frame));
+	assert_int_equal(read_n(c, 1, WAIT_MS), 1);
+	clock_gettime(CLOCK_REALTIME, &after);
+	assert_memory_equal(c->seen[0].data, frame, sizeof(frame));
+	assert_true(us_of(&c->seen[0].hdr) + 1000 >=
+		    before.tv_sec * 1000000l + before.tv_nsec / 1000);
+	assert_true(us_of(&c->seen[0].hdr) <=
+		    after.tv_sec * 1000000l + after.tv_nsec / 1000 + 1000);
+}
+
+/* The device's stamps are passed on as they are. What is old, and which packet comes first, is told
+ * by the host's clock. */
+static void test_stamps(void **state)
+{
+	const uint64_t stamp = UINT64_C(4102444800123456789); /* in the year 2100 */
+	int32_t ids[ACCEL_N_KFUNCS];
+	struct capture c;
+	uint8_t frame[60], *data;
+
+	(void)state;
+	need_veth();
+	if (accel_bpf_kfunc_ids(ids) < 0) {
+		print_message("skipped: the kernel has no such functions (Linux 6.8)\n");
+		skip();
+	}
+	open_with_stamps(&c, "xdp:accelx?tap=yes");
+	check_not_stamped(&c);
+	close_capture(&c);
+	open_with_stamps(&c, "xdp:accelx");
+	check_not_stamped(&c);
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned round = 0; round < 2; round++) {
+		send_frame(&c, frame, sizeof(frame));
+		next_desc(c.st, &data);
+		memcpy(data - sizeof(struct accel_xdp_meta) - sizeof(stamp), &stamp, sizeof(stamp));
+		frame[26]++;
+		send_frame(&c, frame, sizeof(frame));
+		wait_arrived(c.st, 2);
+		if (round == 0) {
+			assert_int_equal(read_n(&c, 2, WAIT_MS), 2);
+			assert_int_equal(us_of(&c.seen[0].hdr), stamp / 1000);
+			assert_true(us_of(&c.seen[1].hdr) < us_of(&c.seen[0].hdr));
+			assert_int_equal(c.seen[1].data[26], frame[26]);
+			frame[23] = IPPROTO_TCP;
+		}
+	}
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	assert_int_equal(read_n(&c, 1, 20), 0);
+	close_capture(&c);
+	wanted_stamps = ACCEL_TSTAMP_ADAPTER_UNSYNCED;
+	assert_int_equal(try_open(&c, "xdp:accelx?attach=generic"), -EOPNOTSUPP);
+	wanted_stamps = ACCEL_TSTAMP_HOST;
+	assert_string_equal(c.err.text,
+			    "xdp:accelx?attach=generic: 'accelx' gives XDP no time stamps of its "
+			    "own (would be: type host, or attach=native)");
+}
+
 /* The filter's own snaplen, and one that cannot be had, which leaves the old one. */
 static void test_filters(void **state)
 {
@@ -795,6 +881,7 @@ int main(void)
 		cmocka_unit_test(test_old_packets),
 		cmocka_unit_test(test_old_packets_without_stamps),
 		cmocka_unit_test(test_lost_end),
+		cmocka_unit_test(test_stamps),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_one_queue),

@@ -473,7 +473,7 @@ static void test_kfuncs(void **state)
 	maps_init(&maps);
 	spec.action = ACCEL_XDP_DIVERT;
 	spec.asks_vlan = true;
-	spec.clock = ACCEL_XDP_CLOCK_DEVICE;
+	spec.asks_stamp = true;
 	assert_int_equal(accel_xdp_generate(&spec, &prog, NULL), 0);
 	assert_int_equal(accel_ebpf_kfuncs(&prog), 3);
 	load.map_fds = maps.fd;

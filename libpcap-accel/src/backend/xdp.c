@@ -162,8 +162,7 @@ static int open_steps(struct xdp *x, struct accel_err *err)
 		return r;
 	x->by_helper = !accel_bpf_may_move_pointers();
 	x->has_frags = accel_bpf_has_frags();
-	if (accel_bpf_kfunc_ids(x->kfunc_ids) < 0)
-		memset(x->kfunc_ids, 0, sizeof(x->kfunc_ids));
+	accel_bpf_kfunc_ids(x->kfunc_ids);
 	set_vlans(x);
 	if ((r = xdp_compile_computation(x, err)) < 0 ||
 	    (r = xdp_compose(x, &x->guard, NULL, 0, &first, err)) < 0)
@@ -348,8 +347,9 @@ static int xdp_describe(void *st, char *out, size_t len)
 	if (x->group >= 0)
 		snprintf(group, sizeof(group), ", group %d", x->group);
 	more = snprintf((size_t)n < len ? out + n : NULL, (size_t)n < len ? len - (size_t)n : 0,
-			"%s%s%s%s", group, whose_tags(x), x->sent.is_open ? ", sent packets" : "",
-			xdp_filter_kind(x));
+			"%s%s%s%s%s", group, whose_tags(x),
+			d->asks_stamp ? ", time stamps from the device" : "",
+			x->sent.is_open ? ", sent packets" : "", xdp_filter_kind(x));
 	return more < 0 ? more : n + more;
 }
 

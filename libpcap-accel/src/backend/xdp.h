@@ -80,8 +80,9 @@ struct xdp_device {
 	enum accel_xdp_attach attach;
 	bool has_fragments; /* packets may be longer than a frame */
 	bool asks_vlan;	    /* the device tells the tag that it took off */
-	int sockets_fd;	    /* map */
-	int prog_fd;	    /* the first program: can be told a filter */
+	bool asks_stamp; /* and when the packet came, by its own clock: where that was asked for */
+	int sockets_fd;	 /* map */
+	int prog_fd;	 /* the first program: can be told a filter */
 	int own_fd; /* the one that was made for the filter and runs instead; -1: there is none */
 	int link_fd;
 	int members_fd;		   /* of a group: queue -> the program of its member; else -1 */
@@ -289,7 +290,11 @@ static inline bool xdp_must_judge(struct xdp *x, uint64_t time_ns)
 
 /* Put the tag back; there is room for it in front of the packet. */
 void xdp_insert_tag(uint8_t **data, const struct xdp_origin *from);
-void xdp_set_time(const struct xdp *x, uint64_t time_ns, struct accel_pkthdr *hdr);
+
+/* When a packet came, for the program: the device's stamp, which stands before `facts`, if it was
+ * asked for and is there; else the host's clock at time_ns. */
+void xdp_set_time(const struct xdp *x, uint64_t time_ns, const void *facts,
+		  struct accel_pkthdr *hdr);
 
 /* ---- copies of received packets ---- */
 

@@ -233,13 +233,40 @@ static int attach(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 		return attach_in_group(x, d, err);
 	d->attach = ACCEL_ATTACH_NATIVE;
 	d->asks_vlan = x->opt.try_native && x->kfunc_ids[ACCEL_KFUNC_VLAN_TAG] &&
-		       accel_link_tells_tags(d->link.ifindex);
-	if (d->asks_vlan && (r = try_attach(x, d, err)) == 0)
+		       accel_link_tells(d->link.ifindex) & ACCEL_TELLS_TAG;
+	if ((d->asks_vlan || d->asks_stamp) && (r = try_attach(x, d, err)) == 0)
 		return 0;
+	if (d->asks_stamp)
+		return r;
 	d->asks_vlan = false;
 	if (x->opt.try_native && r != -EBUSY && (r = try_attach(x, d, err)) == 0)
 		return 0;
 	return x->opt.try_generic && r != -EBUSY ? attach_generic(x, d, err) : r;
+}
+
+/* Where the program wants the device's time stamps: has it any for XDP? Most devices have to be
+ * told to make them, as for packet sockets. */
+static int prepare_stamps(struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	int r;
+
+	if (x->rq.tstamp == ACCEL_TSTAMP_HOST)
+		return 0;
+	d->asks_stamp = x->opt.try_native && x->group < 0 && x->kfunc_ids[ACCEL_KFUNC_TIMESTAMP] &&
+			accel_link_tells(d->link.ifindex) & ACCEL_TELLS_STAMP;
+	if (!d->asks_stamp)
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: '%s' gives XDP no time stamps of its own (would be: type "
+				  "host%s)",
+				  x->rq.name, d->link.name,
+				  x->group >= 0	       ? ", or no group"
+				  : !x->opt.try_native ? ", or attach=native"
+						       : ", or afpacket");
+	r = accel_link_set_hwtstamp(x->side.fd, d->link.name);
+	return r < 0 && r != -EOPNOTSUPP
+		       ? accel_fail_sys(err, r, "%s: cannot have the adapter stamp packets",
+					d->link.name)
+		       : 0;
 }
 
 /* A tag that is beside the packet, and that nobody tells, is not seen. */
@@ -299,12 +326,15 @@ int xdp_device_open(struct xdp *x, unsigned i, struct accel_err *err)
 	int r;
 
 	d->has_fragments = x->has_frags && d->link.mtu + XDP_LINK_LEN > room;
+	if ((r = prepare_stamps(x, d, err)) < 0)
+		return r;
 	d->sockets_fd = accel_bpf_map_open(x->rq.name, ACCEL_MAP_SOCKETS,
 					   ACCEL_MAX(d->host.n_rx_queues, 256u), err);
 	if (d->sockets_fd < 0)
 		return d->sockets_fd;
 	if (x->opt.taps && (r = xdp_tap_open(x, d, err)) < 0)
 		return r;
+	d->tap.stamp_len = d->asks_stamp ? ACCEL_XDP_STAMP_LEN : 0;
 	/* Before the sockets: a driver may rebuild its queues for a program. */
 	if ((r = attach(x, d, err)) < 0 || (!x->opt.taps && (r = open_sockets(x, d, err)) < 0))
 		return r;

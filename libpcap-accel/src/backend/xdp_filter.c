@@ -54,6 +54,7 @@ static uint32_t most_recorded(const struct xdp *x, enum kind kind)
 static int load(const struct xdp *x, const struct xdp_device *d, const struct xdp_filter *filter,
 		enum kind kind, struct accel_err *err)
 {
+	bool is_bound = d->asks_vlan || d->asks_stamp;
 	const int map_fds[ACCEL_N_MAPS] = {[ACCEL_MAP_SOCKETS] = d->sockets_fd,
 					   [ACCEL_MAP_RING] = d->tap.ring_fd,
 					   [ACCEL_MAP_CONTROL] = x->control_fd,
@@ -65,8 +66,8 @@ static int load(const struct xdp *x, const struct xdp_device *d, const struct xd
 		.map_fds = map_fds,
 		.kfunc_ids = x->kfunc_ids,
 		.flags = (xdp_prog_has_frags(x, d) ? ACCEL_PROG_HAS_FRAGS : 0) |
-			 (d->asks_vlan ? ACCEL_PROG_DEV_BOUND : 0),
-		.ifindex = d->asks_vlan ? d->link.ifindex : 0};
+			 (is_bound ? ACCEL_PROG_DEV_BOUND : 0),
+		.ifindex = is_bound ? d->link.ifindex : 0};
 	struct accel_xdp_spec spec = {.filter = filter->insns,
 				      .n_filter = filter->n,
 				      .action = x->opt.taps ? ACCEL_XDP_TAP : ACCEL_XDP_DIVERT,
@@ -76,6 +77,7 @@ static int load(const struct xdp *x, const struct xdp_device *d, const struct xd
 				      .is_gated = true,
 				      .interprets = kind == INTERPRETER,
 				      .asks_vlan = d->asks_vlan,
+				      .asks_stamp = d->asks_stamp,
 				      .has_fragments = xdp_prog_has_frags(x, d),
 				      .is_member = x->group >= 0,
 				      .by_helper = x->by_helper,

@@ -213,10 +213,15 @@ void xdp_insert_tag(uint8_t **data, const struct xdp_origin *from)
 	memcpy(*data + XDP_ADDRS_LEN, tag, sizeof(tag));
 }
 
-void xdp_set_time(const struct xdp *x, uint64_t time_ns, struct accel_pkthdr *hdr)
+void xdp_set_time(const struct xdp *x, uint64_t time_ns, const void *facts,
+		  struct accel_pkthdr *hdr)
 {
-	uint64_t real_ns = time_ns + x->clock_offset_ns;
+	uint64_t real_ns = time_ns + x->clock_offset_ns, stamp_ns = 0;
 
+	if (ACCEL_UNLIKELY(x->rq.tstamp != ACCEL_TSTAMP_HOST) && facts)
+		memcpy(&stamp_ns, (const uint8_t *)facts - ACCEL_XDP_STAMP_LEN, sizeof(stamp_ns));
+	if (stamp_ns)
+		real_ns = stamp_ns;
 	hdr->ts.tv_sec = (time_t)(real_ns / 1000000000u);
 	hdr->ts.tv_usec = (suseconds_t)(real_ns % 1000000000u / (x->rq.nano ? 1 : 1000));
 }
@@ -255,7 +260,7 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 		len += XDP_TAG_LEN;
 		keep = keep > UINT32_MAX - XDP_TAG_LEN ? keep : keep + XDP_TAG_LEN;
 	}
-	xdp_set_time(x, s->time_ns, hdr);
+	xdp_set_time(x, s->time_ns, s->is_stamped ? meta_of(s) : NULL, hdr);
 	hdr->caplen = ACCEL_MIN(ACCEL_MIN(len, keep), x->rq.snaplen);
 	hdr->len = len;
 	return true;

@@ -111,7 +111,7 @@ bool xdp_tap_take(struct xdp *x, struct xdp_device *d, struct accel_pkthdr *hdr,
 		memcpy(*data, record + 1, record->caplen);
 		hdr->caplen = keep;
 		hdr->len = record->len;
-		xdp_set_time(x, record->time_ns, hdr);
+		xdp_set_time(x, record->time_ns, record, hdr);
 	}
 	give_back(x, d);
 	if (wanted && from.tpid && hdr->caplen >= XDP_ADDRS_LEN) {

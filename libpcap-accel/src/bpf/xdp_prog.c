@@ -24,6 +24,7 @@
 #define MOV	 ACCEL_BPF_MOV
 #define DW	 ACCEL_BPF_DW
 #define TIME	 ACCEL_SLOT_CELLS /* u64 where the filter's cells were: it has ended */
+#define STAMP	 (TIME + 8)	  /* the device's; the same */
 #define KEEP_ALL UINT32_MAX	  /* verdict of a capture without a filter */
 
 struct gen {
@@ -144,19 +145,29 @@ static void add_function(struct gen *g)
 		accel_xdp_add_function(&g->as, &opt, g->func);
 }
 
+/* STAMP = when the packet came by the device's clock. A failure means that it does not say. */
+static void ask_stamp(struct gen *g)
+{
+	unsigned told = accel_easm_label(&g->as);
+
+	accel_easm_store_k(&g->as, DW, R10, STAMP, 0);
+	load_ctx(g);
+	address_of(g, R2, STAMP);
+	accel_easm_call_kfunc(&g->as, ACCEL_KFUNC_TIMESTAMP);
+	accel_easm_jump32_k(&g->as, BPF_JEQ, R0, 0, told);
+	accel_easm_store_k(&g->as, DW, R10, STAMP, 0);
+	accel_easm_bind(&g->as, told);
+}
+
 /* TIME = when the packet came. R1 to R5 are spoilt. */
 static void take_time(struct gen *g)
 {
 	enum accel_xdp_clock clock = g->spec->clock;
 
-	if (clock == ACCEL_XDP_CLOCK_NONE || clock == ACCEL_XDP_CLOCK_DEVICE)
+	if (g->spec->asks_stamp)
+		ask_stamp(g);
+	if (clock == ACCEL_XDP_CLOCK_NONE) {
 		accel_easm_store_k(&g->as, DW, R10, TIME, 0);
-	if (clock == ACCEL_XDP_CLOCK_NONE)
-		return;
-	if (clock == ACCEL_XDP_CLOCK_DEVICE) {
-		load_ctx(g);
-		address_of(g, R2, TIME);
-		accel_easm_call_kfunc(&g->as, ACCEL_KFUNC_TIMESTAMP);
 		return;
 	}
 	accel_easm_call(&g->as,
@@ -164,9 +175,20 @@ static void take_time(struct gen *g)
 	accel_easm_store(&g->as, DW, R10, TIME, R0);
 }
 
-/* *(u64 *)(R6 + at) = TIME, *(u16 *)(R6 + tci) and (R6 + tpid) = the tag. R1 is spoilt. */
+/* Bytes before what else is known of a packet. */
+static int stamp_len(const struct gen *g)
+{
+	return g->spec->asks_stamp ? (int)ACCEL_XDP_STAMP_LEN : 0;
+}
+
+/* The device's stamp at R6, *(u64 *)(R6 + at) = TIME, *(u16 *)(R6 + tci) and (R6 + tpid) = the tag.
+ * R1 is spoilt. */
 static void store_facts(struct gen *g, int at, int tci, int tpid)
 {
+	if (g->spec->asks_stamp) {
+		accel_easm_load(&g->as, DW, R1, R10, STAMP);
+		accel_easm_store(&g->as, DW, R6, 0, R1);
+	}
 	accel_easm_load(&g->as, DW, R1, R10, TIME);
 	accel_easm_store(&g->as, DW, R6, at, R1);
 	if (!g->spec->asks_vlan) {
@@ -180,27 +202,34 @@ static void store_facts(struct gen *g, int at, int tci, int tpid)
 	accel_easm_store(&g->as, BPF_H, R6, tpid, R1);
 }
 
+static void store_fact(struct gen *g, int at, enum accel_ebpf_reg src)
+{
+	accel_easm_store(&g->as, BPF_W, R6, at, src);
+}
+
 /* A struct accel_xdp_meta before the packet; a driver may have no room for it. */
 static void add_meta(struct gen *g)
 {
 	unsigned no_room = accel_easm_label(&g->as);
+	int first = stamp_len(g), len = first + (int)sizeof(struct accel_xdp_meta);
 
-	if (g->spec->clock == ACCEL_XDP_CLOCK_NONE && !g->spec->asks_vlan)
+	if (g->spec->clock == ACCEL_XDP_CLOCK_NONE && !g->spec->asks_vlan && !first)
 		return;
 	take_time(g);
 	load_ctx(g);
-	accel_easm_alu64_k(&g->as, MOV, R2, -(int32_t)sizeof(struct accel_xdp_meta));
+	accel_easm_alu64_k(&g->as, MOV, R2, -len);
 	accel_easm_call(&g->as, ACCEL_HELPER_ADJUST_META);
 	accel_easm_jump64_k(&g->as, ACCEL_BPF_JNE, R0, 0, no_room);
 	load_ctx(g);
 	accel_easm_load(&g->as, BPF_W, R6, R1, ACCEL_MD_DATA_META);
 	accel_easm_load(&g->as, BPF_W, R2, R1, ACCEL_MD_DATA);
 	accel_easm_alu64_x(&g->as, MOV, R3, R6);
-	accel_easm_alu64_k(&g->as, BPF_ADD, R3, sizeof(struct accel_xdp_meta));
+	accel_easm_alu64_k(&g->as, BPF_ADD, R3, len);
 	accel_easm_jump64_x(&g->as, BPF_JGT, R3, R2, no_room);
-	store_facts(g, offsetof(struct accel_xdp_meta, time_ns),
-		    offsetof(struct accel_xdp_meta, tci), offsetof(struct accel_xdp_meta, tpid));
-	accel_easm_store_k(&g->as, BPF_W, R6, offsetof(struct accel_xdp_meta, magic),
+	store_facts(g, first + (int)offsetof(struct accel_xdp_meta, time_ns),
+		    first + (int)offsetof(struct accel_xdp_meta, tci),
+		    first + (int)offsetof(struct accel_xdp_meta, tpid));
+	accel_easm_store_k(&g->as, BPF_W, R6, first + (int)offsetof(struct accel_xdp_meta, magic),
 			   ACCEL_XDP_META_MAGIC);
 	accel_easm_bind(&g->as, no_room);
 }
@@ -239,7 +268,7 @@ static void measure(struct gen *g)
  * only. */
 static void add_record(struct gen *g, uint32_t room, unsigned lost)
 {
-	int head = sizeof(struct accel_xdp_record);
+	int first = stamp_len(g), head = first + (int)sizeof(struct accel_xdp_record);
 	unsigned broken = accel_easm_label(&g->as);
 
 	accel_easm_map(&g->as, R1, ACCEL_MAP_RING);
@@ -256,12 +285,12 @@ static void add_record(struct gen *g, uint32_t room, unsigned lost)
 	accel_easm_alu64_x(&g->as, MOV, R4, R7);
 	accel_easm_call(&g->as, ACCEL_HELPER_XDP_LOAD);
 	accel_easm_jump64_k(&g->as, ACCEL_BPF_JNE, R0, 0, broken);
-	store_facts(g, offsetof(struct accel_xdp_record, time_ns),
-		    offsetof(struct accel_xdp_record, tci),
-		    offsetof(struct accel_xdp_record, tpid));
-	accel_easm_store(&g->as, BPF_W, R6, offsetof(struct accel_xdp_record, len), R8);
-	accel_easm_store(&g->as, BPF_W, R6, offsetof(struct accel_xdp_record, caplen), R7);
-	accel_easm_store(&g->as, BPF_W, R6, offsetof(struct accel_xdp_record, queue), R9);
+	store_facts(g, first + (int)offsetof(struct accel_xdp_record, time_ns),
+		    first + (int)offsetof(struct accel_xdp_record, tci),
+		    first + (int)offsetof(struct accel_xdp_record, tpid));
+	store_fact(g, first + (int)offsetof(struct accel_xdp_record, len), R8);
+	store_fact(g, first + (int)offsetof(struct accel_xdp_record, caplen), R7);
+	store_fact(g, first + (int)offsetof(struct accel_xdp_record, queue), R9);
 	accel_easm_map_value(&g->as, R1, ACCEL_MAP_CONTROL);
 	accel_easm_load(&g->as, DW, R2, R1, offsetof(struct accel_xdp_control, submit_flags));
 	accel_easm_alu64_x(&g->as, MOV, R1, R6);

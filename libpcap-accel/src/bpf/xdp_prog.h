@@ -37,11 +37,14 @@ enum accel_xdp_action {
 enum accel_xdp_clock {
 	ACCEL_XDP_CLOCK_NONE,
 	ACCEL_XDP_CLOCK_MONOTONIC,
-	ACCEL_XDP_CLOCK_TAI,	/* Linux 6.1 */
-	ACCEL_XDP_CLOCK_DEVICE, /* kernel function; 0 where the device did not stamp the packet */
+	ACCEL_XDP_CLOCK_TAI, /* Linux 6.1 */
 };
 
-/* In front of a diverted packet's first byte, if there is a clock or a tag to report. */
+/* With asks_stamp, this many bytes stand before what is known of a packet, its accel_xdp_meta or
+ * accel_xdp_record: when it came by the device's clock, in ns; 0 = the device did not say. */
+#define ACCEL_XDP_STAMP_LEN 8u
+
+/* In front of a diverted packet's first byte, if there is anything to report. */
 struct accel_xdp_meta {
 	uint64_t time_ns; /* by the clock of the program; 0 = none */
 	uint16_t tci;
@@ -103,6 +106,7 @@ struct accel_xdp_spec {
 	bool is_gated;	    /* passes everything on until control.is_armed */
 	bool interprets;    /* runs the filter in control.ops if control.start names one */
 	bool asks_vlan;	    /* ask the device for the tag: kernel function */
+	bool asks_stamp;    /* the same for its time stamp */
 	bool is_member;	    /* others see to that it runs: see xdp_group.h */
 	bool has_fragments; /* load with ACCEL_PROG_HAS_FRAGS */
 	bool by_helper;	    /* the loader lacks CAP_PERFMON: see translate.h */

@@ -6,11 +6,23 @@
 
 #include "core/pcap_abi.h"
 #include "kern/link.h"
+#include "kern/link_tags.h"
 #include "spec/device.h"
 
 #include <linux/net_tstamp.h>
+#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* What XDP programs get is the device's own clock: nobody sets it to the host's. */
+static unsigned ask_for_xdp(const char *ifname)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+
+	return ifindex && accel_link_tells((int)ifindex) & ACCEL_TELLS_STAMP
+		       ? SOF_TIMESTAMPING_RAW_HARDWARE
+		       : 0;
+}
 
 static unsigned ask(const struct accel_device *dev)
 {
@@ -19,6 +31,8 @@ static unsigned ask(const struct accel_device *dev)
 
 	if (dev->n_ifaces == 0)
 		return 0;
+	if (dev->engine == ACCEL_XDP)
+		return ask_for_xdp(dev->ifaces[0].name);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return 0;

@@ -114,6 +114,7 @@ void accel_bpf_wait_for_programs(void)
 int accel_bpf_kfunc_ids(int32_t ids[ACCEL_N_KFUNCS])
 {
 	int fd = open(BTF_FILE, O_RDONLY | O_CLOEXEC), r = 0;
+	bool btf_is_read;
 	struct stat st;
 	void *btf;
 
@@ -137,13 +138,13 @@ int accel_bpf_kfunc_ids(int32_t ids[ACCEL_N_KFUNCS])
 	close(fd);
 	if (!btf)
 		return -ENOMEM;
-	for (unsigned i = 0; r == 0 && i < ACCEL_N_KFUNCS; i++) {
-		ids[i] = accel_btf_find_func(btf, (size_t)st.st_size,
-					     accel_ebpf_kfunc_name((enum accel_ebpf_kfunc)i));
-		if (ids[i] < 0) {
-			r = ids[i];
-			ids[i] = 0;
-		}
+	btf_is_read = r == 0;
+	for (unsigned i = 0; btf_is_read && i < ACCEL_N_KFUNCS; i++) {
+		int32_t id = accel_btf_find_func(btf, (size_t)st.st_size,
+						 accel_ebpf_kfunc_name((enum accel_ebpf_kfunc)i));
+
+		ids[i] = id > 0 ? id : 0;
+		r = id > 0 ? r : id;
 	}
 	free(btf);
 	return r;

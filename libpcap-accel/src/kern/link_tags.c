@@ -18,7 +18,6 @@
 #define CMD_DEV_GET	  1
 #define DEV_IFINDEX	  1
 #define DEV_RX_METADATA	  5
-#define RX_METADATA_VLAN  4u /* a bit */
 #define ANSWER_LEN	  8192
 #define LARGEST_FIELD_LEN 16
 
@@ -93,7 +92,7 @@ static uint16_t family_of(int fd)
 	return id;
 }
 
-bool accel_link_tells_tags(int ifindex)
+unsigned accel_link_tells(int ifindex)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	uint32_t index = (uint32_t)ifindex;
@@ -101,7 +100,7 @@ bool accel_link_tells_tags(int ifindex)
 	struct question q;
 
 	if (fd < 0)
-		return false;
+		return 0;
 	memset(&q, 0, sizeof(q));
 	q.nlh.nlmsg_type = family_of(fd);
 	q.genl.cmd = CMD_DEV_GET;
@@ -111,5 +110,5 @@ bool accel_link_tells_tags(int ifindex)
 	if (q.nlh.nlmsg_type)
 		ask(fd, &q, DEV_RX_METADATA, &features, sizeof(features));
 	close(fd);
-	return features & RX_METADATA_VLAN;
+	return (unsigned)features;
 }

@@ -132,7 +132,8 @@ const struct accel_xdp_record *accel_tap_peek(struct accel_tap *t)
 		if (head & BPF_RINGBUF_BUSY_BIT)
 			return NULL;
 		if (!(head & BPF_RINGBUF_DISCARD_BIT))
-			return (const void *)((const uint8_t *)head_at(t) + HEAD_LEN);
+			return (const void *)((const uint8_t *)head_at(t) + HEAD_LEN +
+					      t->stamp_len);
 		t->mine += stride(head);
 	}
 	return NULL;

@@ -25,6 +25,7 @@ struct accel_tap {
 	const uint8_t *records;
 	uint64_t mask;			   /* bytes of the ring - 1 */
 	uint64_t mine;			   /* *consumer, before it is published */
+	uint32_t stamp_len;		   /* bytes before each record: ACCEL_XDP_STAMP_LEN, or 0 */
 	struct accel_xdp_control *control; /* borrowed */
 	uint64_t *lost;			   /* scratch of accel_tap_lost(): a counter a processor */
 	unsigned n_cpus;
@@ -71,7 +72,7 @@ static inline uint64_t accel_tap_used(const struct accel_tap *t)
 }
 
 /* The record at the reader's place, or NULL: none is complete. The bytes of the packet follow it;
- * nobody may write to them. */
+ * nobody may write to them. The device's stamp is before it where stamp_len says so. */
 const struct accel_xdp_record *accel_tap_peek(struct accel_tap *t);
 
 /* Done with it: the kernel may use its place at the next accel_tap_publish(). */
