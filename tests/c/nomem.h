@@ -19,12 +19,14 @@ static size_t most_len;	   /* the most that they ever were; whoever asks sets it
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_reallocarray(void *old, size_t n, size_t size);
 char *__real_strdup(const char *s);
 char *__real_strndup(const char *s, size_t n);
 void __real_free(void *p);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t n, size_t size);
 char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
 void __wrap_free(void *p);
@@ -64,6 +66,14 @@ void *__wrap_realloc(void *old, size_t size)
 		return NULL;
 	uncount(old);
 	return count(__real_realloc(old, size));
+}
+
+void *__wrap_reallocarray(void *old, size_t n, size_t size)
+{
+	if (fails_now())
+		return NULL;
+	uncount(old);
+	return count(__real_reallocarray(old, n, size));
 }
 
 char *__wrap_strdup(const char *s)

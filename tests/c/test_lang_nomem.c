@@ -7,12 +7,6 @@
 
 #include "nomem.h"
 
-/* libc's would not come by here. */
-void *reallocarray(void *old, size_t n, size_t size)
-{
-	return __wrap_realloc(old, n * size);
-}
-
 #define MOST_MEMORY (16 << 20)
 
 static const char *const texts[] = {

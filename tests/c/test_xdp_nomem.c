@@ -11,6 +11,8 @@
 
 #include "nomem.h"
 
+#include <pcap-accel.h>
+
 static void test_generate(void **state)
 {
 	static const struct accel_xdp_local local;
@@ -47,6 +49,41 @@ static void test_generate(void **state)
 	}
 	assert_true(n_failed >= 8); /* two a translation, two of the program, growing arrays */
 	free(keep);
+}
+
+/* What the public call makes of all its parts. */
+static void test_dump(void **state)
+{
+	struct pcap_accel_xdp what = {.size = sizeof(what),
+				      .filter = "udp port 53",
+				      .computation = "ip >-> filter \"udp\"",
+				      .keeps = 1};
+	int len = pcap_accel_dump_xdp(&what, NULL, 0, NULL, 0), r = -1;
+	uint64_t n_extended = what.n_extended;
+	unsigned n_failed = 0;
+	long n_before = n_live;
+
+	(void)state;
+	assert_true(len > 0);
+	for (unsigned call = 1; r < 0; call++) {
+		char report[256] = "";
+
+		what.n_extended = 77;
+		n_calls = 0;
+		fail_call = call;
+		r = pcap_accel_dump_xdp(&what, NULL, 0, report, sizeof(report));
+		fail_call = 0;
+		if (r < 0) {
+			n_failed++;
+			assert_int_equal(r, -1);
+			assert_int_equal(what.n_extended, 77);
+			assert_non_null(strstr(report, "emory\n"));
+		}
+		assert_int_equal(n_live, n_before);
+	}
+	assert_int_equal(r, len);
+	assert_int_equal(what.n_extended, n_extended);
+	assert_true(n_failed > 20);
 }
 
 static void test_ops(void **state)
@@ -130,9 +167,8 @@ static void test_filter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generate),
-		cmocka_unit_test(test_ops),
-		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_generate), cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_ops),	 cmocka_unit_test(test_link),
 		cmocka_unit_test(test_filter),
 	};
 
