@@ -120,8 +120,8 @@ with pypcapaccel.open("xdp:eth0?attach=generic" + sys.argv[1], filter="udp port 
 
 @pytest.mark.parametrize(
     ("option", "how"),
-    [("", {}), (",tap=yes", {"tap": True})],
-    ids=["divert", "tap"],
+    [(",divert=force", {"keep": True}), (",tap=yes", {"tap": True})],
+    ids=["keep", "tap"],
 )
 def test_is_what_is_loaded(lab, tmp_path, option, how):
     """The kernel is given as many instructions as are shown, for the filter and before it."""
