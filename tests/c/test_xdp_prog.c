@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test_xdp_prog.c - whole XDP programs in the kernel: what happens to what the filter keeps, to the
- * rest, and to what the host must get; what the tap writes; what a capability less changes; links.
- * */
+ * rest, and to what the host must get; what the tap writes; what a capability less changes; links;
+ * whose packet it is. */
 #include "test_xdp.h"
+
+#include "bpf/xdp_group.h"
 
 #include <linux/if_packet.h>
 #include <linux/in.h>
@@ -490,6 +492,85 @@ static void test_kfuncs(void **state)
 	maps_fini(&maps);
 }
 
+/* A program that returns a number of its own. */
+static int load_number(uint32_t number)
+{
+	struct accel_ebpf_prog prog = {0};
+	struct accel_bpf_load load = {.name = "test", .prog = &prog};
+	struct accel_easm as;
+	int fd;
+
+	accel_easm_init(&as);
+	accel_easm_alu32_k(&as, ACCEL_BPF_MOV, ACCEL_R0, number);
+	accel_easm_exit(&as);
+	assert_int_equal(accel_easm_finish(&as, &prog), 0);
+	accel_easm_fini(&as);
+	fd = accel_bpf_prog_open(&load, NULL);
+	assert_true(fd >= 0);
+	accel_ebpf_prog_fini(&prog);
+	return fd;
+}
+
+static int load_steer(const struct sock_filter *fanout, unsigned n, bool has_frags, const int *fds)
+{
+	struct accel_xdp_steer spec = {fanout, n, .has_fragments = has_frags};
+	struct accel_ebpf_prog prog = {0};
+	struct accel_bpf_load load = {.name = "test", .prog = &prog, .map_fds = fds};
+	struct accel_err err = {0};
+	int fd;
+
+	assert_int_equal(accel_xdp_steer(&spec, &prog, &err), 0);
+	fd = accel_bpf_prog_open(&load, &err);
+	if (fd < 0)
+		fail_msg("%s", err.text);
+	accel_ebpf_prog_fini(&prog);
+	return fd;
+}
+
+/* Among n members a packet is the one's that the interpreter's value names, modulo n; where the
+ * program falls behind the packet's end the first one's; without members the host's. */
+static void test_steer(void **state)
+{
+	static const struct sock_filter fanout[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_LL_OFF + 26),
+		BPF_STMT(BPF_RET | BPF_A, 0)};
+	struct accel_xdp_places *places;
+	uint8_t frame[60];
+	struct maps maps;
+	int fd, member;
+
+	(void)state;
+	need_bpf();
+	maps_init(&maps);
+	places = accel_bpf_map_memory(maps.fd[ACCEL_MAP_PLACES], sizeof(*places));
+	assert_non_null(places);
+	make_udp(frame, sizeof(frame));
+	for (unsigned way = 0; way < 2; way++) {
+		fd = load_steer(fanout, N(fanout), way, maps.fd);
+		places->n = 0;
+		assert_int_equal(run_program(fd, frame, 60, 0), ACCEL_XDP_PASS);
+		for (uint32_t n = 1; n <= N_QUEUES; n++) {
+			member = load_number(100 + n - 1);
+			assert_int_equal(
+				accel_bpf_map_set(maps.fd[ACCEL_MAP_MEMBERS], n - 1, &member), 0);
+			close(member);
+			places->n = n;
+			assert_int_equal(run_program(fd, frame, 20, 0), 100);
+			for (unsigned i = 0; i < 32; i++) {
+				uint32_t value;
+
+				for (unsigned k = 26; k < 30; k++)
+					frame[k] = (uint8_t)random();
+				value = accel_bpf_run(fanout, frame, 60, 60, NULL);
+				assert_int_equal(run_program(fd, frame, 60, 0), 100 + value % n);
+			}
+		}
+		close(fd);
+	}
+	munmap(places, sizeof(*places));
+	maps_fini(&maps);
+}
+
 static int make_veth(void **state)
 {
 	(void)state;
@@ -510,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_tap_full),      cmocka_unit_test(test_few_capabilities),
 		cmocka_unit_test(test_no_capability), cmocka_unit_test(test_verifier_speaks),
 		cmocka_unit_test(test_link),	      cmocka_unit_test(test_kfuncs),
+		cmocka_unit_test(test_steer),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

@@ -364,11 +364,12 @@ print(n)
 """
 
 
-def test_child_that_closes(port):
+@pytest.mark.parametrize("device", ["xdp:eth0", "xdp:eth0?group=1,computation=steer_flow"])
+def test_child_that_closes(port, device):
     """A forked child that closes its copy of the handle leaves its parent's capture alone: what comes before
     the parent reads again is there. Half of it is enough, the pair may lose some."""
     pytest.importorskip("pypcapaccel")
-    argv = [sys.executable, "-P", "-c", FORKS, "xdp:eth0", N // 2]
+    argv = [sys.executable, "-P", "-c", FORKS, device, N // 2]
     env = {"PCAP_ACCEL_LIB": str(port.build.library)}
     python = start(port, argv, "READY", "stdout", env=env, stdin=netlab.subprocess.PIPE)
     send(port)

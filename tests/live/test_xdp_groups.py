@@ -165,3 +165,167 @@ def test_foreign(port):
     assert f"the XDP program {number} 'foreigner' of a process that is not in group 42" in text
     assert "pfq:eth0?group=42" in text
     assert shown(port)["prog"]["id"] == number
+
+
+# --- one queue, several handles of one process -----------------------------------------------------
+
+
+class Members:
+    """xdp_members, a command at a time."""
+
+    def __init__(self, lab, *options, env=None):
+        self.lab = lab
+        argv = [lab.build.tool("xdp_members"), *options]
+        pipe = netlab.subprocess.PIPE
+        self.process = lab.popen(argv, env=lab.accel_env(**(env or {})), stdin=pipe)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return netlab.json.loads(netlab.read_line(self.process))
+
+    def open(self, device, *words):
+        assert self.ask("open", device, *words)["text"] == ""
+
+    def report(self, n=0):
+        """Of the first n packets how many are missing and of which flows; of each member its flows."""
+        report = self.ask("report", n, FLOWS[1])
+        assert report["twice"] == 0
+        flows = [netlab.expand(member["of"]) for member in report["flows"]]
+        return report["missing"], netlab.expand(report["kinds"]), flows
+
+    def await_all(self, n, before, left=frozenset()):
+        """Until the first n have come, but for those that were lost on the way, and these flows'."""
+        deadline = time.monotonic() + netlab.PATIENCE_S
+        while True:
+            count, kinds, flows = self.report(n)
+            if kinds <= left or count <= lost_on_the_way(self.lab) - before:
+                return count, flows
+            assert time.monotonic() < deadline, f"{count} of {n} are missing, of flows {kinds}"
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdin = None
+        _, err = self.process.communicate(timeout=netlab.PATIENCE_S)
+        netlab.living.remove(self.process)
+        assert self.process.returncode == 0, err
+
+
+STEER = "xdp:eth0@q0-3?group=42,computation=steer_flow"
+
+
+def test_shared(port):
+    """Two, then three handles share all queues by steer_flow: each packet is one's, each flow too; those of
+    whoever goes are the others', the first one, whose memory it was, among them. A later one needs no
+    computation."""
+    before = lost_on_the_way(port)
+    members = Members(port)
+    for n, device in enumerate([STEER, "xdp:eth0?group=42", "xdp:eth0@q0+1+2+3?group=42"]):
+        members.open(device)
+        members.ask("begin")
+        port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-b", "-q", n * N)
+        _, flows = members.await_all((n + 1) * N, before)
+        assert all(flows) and sum(map(len, flows)) == FLOWS[1], flows
+    members.ask("close", 0)
+    members.ask("begin")
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-b", "-q", 3 * N)
+    _, flows = members.await_all(4 * N, before)
+    assert not flows[0] and sum(map(len, flows)) == FLOWS[1], flows
+    numbers = held(members.process.pid)
+    members.end()
+    await_gone(numbers)
+
+
+@pytest.mark.parametrize("options", [[], ["-t"]], ids=["one thread", "threads"])
+def test_come_and_go_under_load(port, options):
+    """Handles that come and go while packets come lose nothing but what was in the ring of who went, and
+    leave nothing to the host."""
+    before = lost_on_the_way(port)
+    witness = port.capture("eth0", "-f", "udp", stock=True)
+    members = Members(port, *options)
+    members.open(STEER)
+    members.open(STEER)
+    sender = port.sending("peer0", "-r", RATE, *FLOWS)
+    members.await_all(N, before)
+    members.open(STEER)
+    left = set()
+    for leaver in (0, 2):
+        members.ask("begin")
+        deadline = time.monotonic() + netlab.PATIENCE_S
+        while len(set().union(*(flows := members.report()[2]))) < FLOWS[1]:
+            assert time.monotonic() < deadline, flows
+        assert 0 < len(flows[leaver]) < FLOWS[1] / 2
+        left |= flows[leaver]
+        members.ask("close", leaver)
+    members.open(STEER)
+    sent = netlab.json.loads(port.end(sender)[0])["sent"]
+    members.await_all(sent, before, left)
+    assert witness.stop().seen == set()
+    members.end()
+
+
+def test_frames_go_back(port):
+    """What was in the ring of a handle that has gone is free again for the others: the ring of the one who is
+    left can be filled, half of the queue's frames."""
+    small = f"{STEER},rx_slots=256"
+    members = Members(port)
+    members.open(small)
+    for number in (1, 2, 3):
+        members.open(small)
+        members.process.send_signal(netlab.signal.SIGSTOP)
+        port.send("peer0", "-n", N, *FLOWS, "-q", number * N)
+        members.process.stdin.write(f"close {number}\n")
+        members.process.stdin.flush()
+        members.process.send_signal(netlab.signal.SIGCONT)
+        netlab.read_line(members.process)
+    members.process.send_signal(netlab.signal.SIGSTOP)
+    port.send("peer0", "-n", N, *FLOWS)
+    members.process.send_signal(netlab.signal.SIGCONT)
+    deadline = time.monotonic() + netlab.PATIENCE_S
+    while (came := N - members.report(N)[0]) < 4 * 32:
+        assert time.monotonic() < deadline, f"{came} came"
+    members.end()
+
+
+def test_not_shared(port):
+    """What one process cannot share, and what no other may: each with its reason."""
+    other = port.capture("xdp:eth0@q3?group=42")
+    members = Members(port)
+    members.open("xdp:eth0@q0?group=42,computation=ip >-> steer_flow")
+    refused = [
+        (
+            "xdp:eth0@q0?group=42,computation=steer_link",
+            "group 42 has another computation in this process, 'ip >-> steer_flow' (would be: the same or",
+        ),
+        (
+            "xdp:eth0@q1?computation=steer_flow",
+            "steers packets to members, and there is no group (would be: group=1, predicates alone, or",
+        ),
+        (
+            "xdp:eth0@q1?group=7,computation=double_steer_ip",
+            "gives packets to several members, and a packet of AF_XDP is in one ring",
+        ),
+        (
+            "xdp:eth0@q1?group=7,computation=steer_field 0 1",
+            "'eth0' is group 42's, and a device can be one group's only",
+        ),
+    ]
+    for device, text in refused:
+        assert text in members.ask("open", device)["text"]
+    text = refusal(port, "xdp:eth0@q0?group=42,computation=ip >-> steer_flow")
+    assert "queue 0 of 'eth0' belongs to another member of group 42" in text
+    assert "; in one process also a computation that steers; or pfq:eth0" in text
+    numbers = held(members.process.pid) - held(other.pid)
+    members.end()
+    await_gone(numbers)
+    other.stop()
+
+
+def test_forked(port):
+    """A child may be the one who reads a queue that could be shared."""
+    before = lost_on_the_way(port)
+    capture = port.capture(STEER, "-f", "udp", "-k")
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS)
+    result = capture.stop()
+    assert result["twice"] == 0
+    assert len(set(range(N)) - result.seen) <= lost_on_the_way(port) - before

@@ -96,12 +96,12 @@ static int watch_sockets(struct xdp *x)
 	return 0;
 }
 
-/* A group's program stays, and what we have put there with it. */
+/* A group's program stays, and what we have put there with it. That goes first: who shares a queue
+ * with us loses nothing to a program that passes it on. */
 static void leave(struct xdp *x)
 {
+	xdp_group_leave(x);
 	xdp_disarm(x);
-	for (unsigned i = 0; i < x->n_devices; i++)
-		xdp_group_leave(x, &x->devices[i]);
 }
 
 static void xdp_close(void *st)
@@ -120,6 +120,7 @@ static void xdp_close(void *st)
 	accel_psock_close(&x->side);
 	xdp_sent_close(x);
 	accel_lang_free(x->lang);
+	free(x->computation);
 	free(x->sockets);
 	free(x->filter);
 	free(x->whole);
@@ -240,12 +241,12 @@ static int xdp_set_link_type(void *st, int link_type)
 }
 
 /* Through the first device's first queue, whose driver takes some frames a call; a tap has no
- * queue. */
+ * queue, and one that is shared sends nothing. */
 static int send_frame(struct xdp *x, const void *frame, size_t len)
 {
 	int r = -ENOBUFS;
 
-	if (x->n_sockets == 0) {
+	if (x->n_sockets == 0 || x->sockets[0].share) {
 		r = accel_psock_send(&x->side, x->devices[0].link.ifindex, frame, len);
 		return r < 0 ? r : 0;
 	}
@@ -331,7 +332,7 @@ static int xdp_describe(void *st, char *out, size_t len)
 	const struct xdp *x = st;
 	const struct xdp_device *d = &x->devices[0];
 	const struct accel_xsk *xsk = &x->sockets[0].xsk;
-	char group[24] = "";
+	char group[48] = "";
 	int n, more;
 
 	if (x->opt.taps)
@@ -345,7 +346,8 @@ static int xdp_describe(void *st, char *out, size_t len)
 	if (n < 0)
 		return n;
 	if (x->group >= 0)
-		snprintf(group, sizeof(group), ", group %d", x->group);
+		snprintf(group, sizeof(group), ", group %d%s", x->group,
+			 x->steers ? ", queues shared by steering" : "");
 	more = snprintf((size_t)n < len ? out + n : NULL, (size_t)n < len ? len - (size_t)n : 0,
 			"%s%s%s%s%s", group, whose_tags(x),
 			d->asks_stamp ? ", time stamps from the device" : "",

@@ -4,6 +4,7 @@
  *   xdp_plan.c    what was chosen, and how the queues share it
  *   xdp_device.c  one device: who lives there, its sockets, its program
  *   xdp_group.c   several captures on one device
+ *   xdp_share.c   handles of one process that share a queue
  *   xdp_filter.c  which program runs, and since when
  *   xdp_computation.c  a computation's predicates as a filter
  *   xdp_tell.c    what the programs are told: to begin, and a filter to interpret
@@ -93,8 +94,11 @@ struct xdp_device {
 	uint32_t n_behind;		       /* taken since the kernel was told */
 };
 
+struct xdp_share;
+
 struct xdp_socket {
 	struct accel_xsk xsk;
+	struct xdp_share *share; /* a reference; NULL: the queue is the handle's own */
 	uint32_t queue;
 	unsigned device; /* in xdp.devices[] */
 	/* The next packet, looked at but not taken. */
@@ -151,6 +155,8 @@ struct xdp {
 	int32_t kfunc_ids[ACCEL_N_KFUNCS]; /* 0: the kernel has none */
 	struct accel_guard guard;
 	struct accel_lang *lang;    /* owned; NULL: no computation */
+	char *computation;	    /* its text; owned */
+	bool steers;		    /* it says which member of the group gets a packet */
 	struct sock_filter *filter; /* guard and the program's filter; owned; NULL = all */
 	unsigned n_filter;
 	/* What the program may set next, loaded while it could be: a program a device; owned. */
@@ -210,10 +216,30 @@ int xdp_group_refuse_sent(const struct xdp *x, struct accel_err *err); /* -EOPNO
 int xdp_group_join(struct xdp *x, struct xdp_device *d, struct accel_err *err);
 
 /* Take our programs out of the group's; before the sockets go, or they might be another's. */
-void xdp_group_leave(const struct xdp *x, const struct xdp_device *d);
+void xdp_group_leave(struct xdp *x);
 
 /* The group whose program has this name, as text; NULL: it is none's. */
 const char *xdp_group_of(const char *prog_name);
+
+/* A socket on a queue that the group's handles in this process share, the first of which it may be;
+ * close is for opened ones. 0 or -errno with a text: as accel_xsk_open(); -EINVAL: another
+ * computation; -E2BIG; -EOPNOTSUPP: the computation is not for XDP. */
+int xdp_share_open(const struct xdp *x, const struct xdp_device *d, struct xdp_socket *socket,
+		   const struct accel_xsk_request *rq, struct accel_err *err);
+void xdp_share_close(struct xdp_socket *socket);
+
+/* Begin to get packets of a queue, by the device's program. End it, of all queues: the others get
+ * them from then on, what is in the rings is lost. Twice is nothing. */
+void xdp_share_enter(struct xdp_share *s, const struct xdp_device *d);
+void xdp_share_leave(struct xdp *x);
+
+/* As xdp_put_in_force(), for one queue. */
+int xdp_share_put(struct xdp_share *s, const struct xdp_device *d, int prog_fd);
+
+/* The computation by which the group steers in this process; NULL: there is none yet. free() it.
+ * 0, -ENOMEM. */
+int xdp_share_computation(const struct xdp *x, char **out);
+int xdp_refuse_computation(const struct xdp *x, const char *theirs, struct accel_err *err);
 
 /* Has a member a program for this queue? */
 bool xdp_group_has_queue(const struct xdp_device *d, uint32_t queue);

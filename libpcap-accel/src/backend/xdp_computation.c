@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* xdp_computation.c - a computation on a device that nobody shares: its predicates are a filter
- * before the program's own, in the same XDP program.
- *
- * Functions that say which member gets a packet are refused: an AF_XDP socket has no members.
+/* xdp_computation.c - a computation: its predicates are a filter before the program's own, in the
+ * same XDP program. Which member of a group gets a packet is another program's (xdp_share.c).
  *
  * Threads: the handle's. */
 #include "backend/xdp.h"
@@ -26,23 +24,66 @@ static void tell_notes(const struct xdp *x)
 			  (int)strcspn(line, ":"), line);
 }
 
+int xdp_refuse_computation(const struct xdp *x, const char *theirs, struct accel_err *err)
+{
+	return accel_fail(err, -EINVAL,
+			  "%s: group %d has another computation in this process, '%s' (would be: "
+			  "the same or none, or pfq:%s?group=%d)",
+			  x->rq.name, x->group, theirs, x->rq.dev->ifaces[0].name, x->group);
+}
+
+/* One packet has one frame in one ring, so of the building blocks only these can be had. */
+static int check_block(struct xdp *x, struct accel_err *err)
+{
+	const char *name = x->rq.dev->ifaces[0].name;
+
+	switch (accel_lang_block(x->lang)) {
+	case ACCEL_LANG_COPY:
+		return 0;
+	case ACCEL_LANG_STEER:
+		x->steers = true;
+		if (x->group >= 0)
+			return 0;
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: the computation steers packets to members, and there is no "
+				  "group (would be: group=1, predicates alone, or pfq:%s)",
+				  x->rq.name, name);
+	default:
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: the computation gives packets to several members, and a "
+				  "packet of AF_XDP is in one ring (would be: one that steers each "
+				  "to one, or pfq:%s)",
+				  x->rq.name, name);
+	}
+}
+
+/* The first text counts: it is the group's. */
+static int choose_text(struct xdp *x, struct accel_err *err)
+{
+	const char *text = accel_rq_value(&x->rq, ACCEL_OPT_COMPUTATION)->text;
+	int r = x->group >= 0 ? xdp_share_computation(x, &x->computation) : 0;
+
+	if (r == 0 && !x->computation && text && *text && !(x->computation = strdup(text)))
+		r = -ENOMEM;
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s", x->rq.name);
+	if (x->computation && text && *text && strcmp(text, x->computation))
+		return xdp_refuse_computation(x, x->computation, err);
+	return 0;
+}
+
 int xdp_compile_computation(struct xdp *x, struct accel_err *err)
 {
-	const struct accel_value *v = accel_rq_value(&x->rq, ACCEL_OPT_COMPUTATION);
 	struct accel_lang_options opt = {.compile_pcap = x->rq.compile_filter,
 					 .pcap_ctx = x->rq.compile_ctx};
-	int r;
+	int r = choose_text(x, err);
 
-	if (!v->text || !*v->text)
-		return 0;
-	r = accel_lang_compile("computation", v->text, strlen(v->text), &opt, &x->lang, err);
-	if (r < 0)
+	if (r < 0 || !x->computation)
 		return r;
-	if (accel_lang_block(x->lang) != ACCEL_LANG_COPY)
-		return accel_fail(err, -EOPNOTSUPP,
-				  "%s: the computation steers packets to members, and a queue of "
-				  "AF_XDP has one owner (would be: predicates alone, or pfq:%s)",
-				  x->rq.name, x->rq.dev->ifaces[0].name);
+	r = accel_lang_compile("computation", x->computation, strlen(x->computation), &opt,
+			       &x->lang, err);
+	if (r < 0 || (r = check_block(x, err)) < 0)
+		return r;
 	tell_notes(x);
 	return 0;
 }

@@ -42,8 +42,8 @@ static int refuse_queue(const struct xdp *x, const struct xdp_device *d, uint32_
 {
 	return accel_fail(err, -EBUSY,
 			  "%s: queue %u of '%s' belongs to another member of group %d (would be: "
-			  "queues of its own, xdp:%s@q%u?group=%d, or pfq:%s?group=%d, which "
-			  "shares packets)",
+			  "queues of its own, xdp:%s@q%u?group=%d; in one process also a "
+			  "computation that steers; or pfq:%s?group=%d, which shares packets)",
 			  x->rq.name, queue, d->link.name, x->group, d->link.name, queue + 1,
 			  x->group, d->link.name, x->group);
 }
@@ -78,8 +78,9 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 	memset(s, 0, sizeof(*s));
 	s->queue = queue;
 	s->device = (unsigned)(d - x->devices);
-	while ((r = accel_xsk_open(&s->xsk, &rq, err)) == -ENOBUFS && !x->opt.n_must_fit &&
-	       rq.n_rx_frames > 64)
+	while ((r = x->steers ? xdp_share_open(x, d, s, &rq, err)
+			      : accel_xsk_open(&s->xsk, &rq, err)) == -ENOBUFS &&
+	       !x->opt.n_must_fit && rq.n_rx_frames > 64)
 		rq.n_rx_frames /= 2;
 	/* virtio_net says so where it has no IOMMU; a queue that is not there is refused alike. */
 	if (r == -EINVAL && x->opt.zc == ACCEL_XSK_ZC_REQUIRE && queue < d->n_used)
@@ -98,6 +99,8 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 				  x->rq.name, d->link.name, queue, d->n_used);
 	if (r < 0)
 		return r;
+	if (s->share)
+		rq.n_rx_frames = s->xsk.rx.mask + 1;
 	/* A batch that the kernel misses is to be a small part of its frames. */
 	s->batch = ACCEL_MIN(x->opt.batch, rq.n_rx_frames / 8);
 	x->n_sockets++;
@@ -365,7 +368,13 @@ void xdp_device_close(struct xdp *x, struct xdp_device *d)
 	close_fd(&d->prog_fd);
 	close_fd(&d->sockets_fd);
 	accel_tap_close(&d->tap);
-	for (unsigned i = 0; i < d->n_sockets; i++)
-		accel_xsk_close(&x->sockets[d->first + i].xsk);
+	for (unsigned i = 0; i < d->n_sockets; i++) {
+		struct xdp_socket *s = &x->sockets[d->first + i];
+
+		if (s->share)
+			xdp_share_close(s);
+		else
+			accel_xsk_close(&s->xsk);
+	}
 	d->n_sockets = 0;
 }

@@ -44,7 +44,9 @@ int xdp_put_in_force(const struct xdp *x, const struct xdp_device *d, int prog_f
 	if (x->group < 0)
 		return accel_bpf_link_update(d->link_fd, prog_fd);
 	for (unsigned i = 0; i < d->n_sockets; i++) {
-		int r = accel_bpf_map_set(d->members_fd, x->sockets[d->first + i].queue, &prog_fd);
+		const struct xdp_socket *s = &x->sockets[d->first + i];
+		int r = s->share ? xdp_share_put(s->share, d, prog_fd)
+				 : accel_bpf_map_set(d->members_fd, s->queue, &prog_fd);
 
 		if (r < 0)
 			return r;
@@ -52,10 +54,15 @@ int xdp_put_in_force(const struct xdp *x, const struct xdp_device *d, int prog_f
 	return 0;
 }
 
-void xdp_group_leave(const struct xdp *x, const struct xdp_device *d)
+void xdp_group_leave(struct xdp *x)
 {
-	for (unsigned i = 0; d->members_fd >= 0 && i < d->n_sockets; i++)
-		accel_bpf_map_remove(d->members_fd, x->sockets[d->first + i].queue);
+	xdp_share_leave(x);
+	for (unsigned i = 0; x->group >= 0 && i < x->n_sockets; i++) {
+		const struct xdp_socket *s = &x->sockets[i];
+
+		if (!s->share)
+			accel_bpf_map_remove(x->devices[s->device].members_fd, s->queue);
+	}
 }
 
 bool xdp_group_has_queue(const struct xdp_device *d, uint32_t queue)

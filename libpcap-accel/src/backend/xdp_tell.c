@@ -54,6 +54,9 @@ void xdp_arm(struct xdp *x)
 	if (x->direction == ACCEL_DIR_OUT || accel_load_relaxed(&x->control->is_armed))
 		return;
 	accel_store_relaxed(&x->control->is_armed, 1);
+	for (unsigned i = 0; i < x->n_sockets; i++)
+		if (x->sockets[i].share)
+			xdp_share_enter(x->sockets[i].share, &x->devices[x->sockets[i].device]);
 }
 
 /* Packets go to the host again. */

@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 
+#include "bpf/xdp_group.h"
 #include "bpf/xdp_prog.h"
 
 #include <stdlib.h>
@@ -17,6 +18,8 @@ static const struct accel_ebpf_map_spec maps[ACCEL_N_MAPS] = {
 				4, sizeof(struct accel_xdp_control), 1, ACCEL_MAP_MMAPABLE },
 	[ACCEL_MAP_LOST]    = { "accel_lost",	 ACCEL_MAP_TYPE_PERCPU_ARRAY,	4, 8, 1, 0 },
 	[ACCEL_MAP_MEMBERS] = { "accel_members", ACCEL_MAP_TYPE_PROGS,		4, 4, 0, 0 },
+	[ACCEL_MAP_PLACES]  = { "accel_places",	 ACCEL_MAP_TYPE_ARRAY,
+				4, sizeof(struct accel_xdp_places), 1, ACCEL_MAP_MMAPABLE },
 };
 
 static const char *const kfuncs[ACCEL_N_KFUNCS] = {

@@ -96,6 +96,7 @@ enum accel_ebpf_map {
 	ACCEL_MAP_CONTROL, /* one struct accel_xdp_control, shared with the program that captures */
 	ACCEL_MAP_LOST,	   /* one counter a processor: packets that found the ring full */
 	ACCEL_MAP_MEMBERS, /* programs, see xdp_group.h */
+	ACCEL_MAP_PLACES,  /* one struct accel_xdp_places, shared with the members */
 	ACCEL_N_MAPS,
 };
 

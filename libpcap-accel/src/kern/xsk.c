@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xsk.c - see xsk.h. The first n_rx_frames of the memory are for receiving, the rest for sending.
  * */
-#include "kern/xsk.h"
+#include "kern/xsk_pool.h"
 
 #include "base/err.h"
 #include "kern/bpf_sys.h"
@@ -248,6 +248,36 @@ static int set_busy_poll(int fd, const struct accel_xsk_request *rq, struct acce
 	return 0;
 }
 
+/* A receive ring of its own, beside others on the pool's queue. The rest is as its owner has it. */
+static int open_shared(struct accel_xsk *x, const struct accel_xsk_request *rq,
+		       struct accel_err *err)
+{
+	const struct accel_xsk *base = &rq->pool->base;
+	uint32_t n_rx = rq->n_rx_ring ? rq->n_rx_ring : rq->n_rx_frames;
+	struct sockaddr_xdp addr;
+	struct xdp_mmap_offsets off;
+	int r;
+
+	x->pool = rq->pool;
+	x->umem = base->umem;
+	x->frame_len = base->frame_len;
+	x->is_zero_copy = base->is_zero_copy;
+	if ((r = set_ring(x->fd, &rx_kind, n_rx)) < 0 || (r = ask_offsets(x->fd, &off)) < 0 ||
+	    (r = make_ring(x->fd, &x->rx, &rx_kind, &off.rx, n_rx)) < 0 ||
+	    (r = accel_xsk_stage(x)) < 0)
+		return explain(r, rq->name, "cannot make the rings of its AF_XDP socket", err);
+	memset(&addr, 0, sizeof(addr));
+	addr.sxdp_family = AF_XDP;
+	addr.sxdp_ifindex = (uint32_t)rq->ifindex;
+	addr.sxdp_queue_id = rq->queue;
+	addr.sxdp_flags = XDP_SHARED_UMEM;
+	addr.sxdp_shared_umem_fd = (uint32_t)base->fd;
+	if (bind(x->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return accel_fail_sys(err, -errno, "%s: cannot share queue %u", rq->name,
+				      rq->queue);
+	return 0;
+}
+
 static int open_steps(struct accel_xsk *x, const struct accel_xsk_request *rq,
 		      struct accel_err *err)
 {
@@ -257,7 +287,11 @@ static int open_steps(struct accel_xsk *x, const struct accel_xsk_request *rq,
 	if (x->fd < 0)
 		return explain(-errno, rq->name, "cannot open an AF_XDP socket", err);
 	x->no_wakeups = rq->no_wakeups;
-	if ((r = set_busy_poll(x->fd, rq, err)) < 0 || (r = make_umem(x, rq, err)) < 0)
+	if ((r = set_busy_poll(x->fd, rq, err)) < 0)
+		return r;
+	if (rq->pool)
+		return open_shared(x, rq, err);
+	if ((r = make_umem(x, rq, err)) < 0)
 		return r;
 	if ((r = make_rings(x, rq)) < 0 || (r = share_frames(x, rq)) < 0)
 		return explain(r, rq->name, "cannot make the rings of its AF_XDP socket", err);
@@ -289,9 +323,10 @@ void accel_xsk_close(struct accel_xsk *x)
 	unmap_ring(&x->done);
 	if (x->fd >= 0)
 		close(x->fd);
-	if (x->umem)
+	if (x->umem && !x->pool)
 		munmap(x->umem, x->umem_len);
 	free(x->free_tx);
+	free(x->staged);
 	*x = ACCEL_XSK_NONE;
 }
 

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct accel_err;
+struct accel_xsk_pool;
 
 #define ACCEL_XSK_CONTINUES 1u	 /* XDP_PKT_CONTD in a descriptor: the packet goes on in the next */
 #define ACCEL_XSK_HEADROOM  256u /* bytes of a frame that the kernel keeps: metadata */
@@ -59,6 +60,8 @@ struct accel_xsk_request {
 	bool no_wakeups;	 /* the driver never sleeps: it need not be woken */
 	uint32_t busy_us;	 /* prefer busy polling, for so long; 0: no. Linux 5.11 */
 	uint32_t n_busy_packets; /* with busy_us: at a time */
+	/* Memory and fill ring that it uses instead of its own; n_rx_frames are the pool's. */
+	struct accel_xsk_pool *pool;
 };
 
 struct accel_xsk {
@@ -72,6 +75,8 @@ struct accel_xsk {
 	uint64_t *free_tx; /* addresses of frames for sending that are ours */
 	uint32_t n_free_tx;
 	uint32_t n_tx_frames;
+	struct accel_xsk_pool *pool; /* NULL: the memory is its own */
+	uint64_t *staged;	     /* entries of `fill`, on their way to the pool's; owned */
 };
 
 #define ACCEL_XSK_NONE ((struct accel_xsk){.fd = -1})
@@ -144,6 +149,9 @@ static inline void accel_xsk_take(struct accel_xsk *x, uint32_t n)
 	accel_store_release(x->rx.consumer, x->rx.mine);
 }
 
+int accel_xsk_stage(struct accel_xsk *x);
+void accel_xsk_submit_shared(struct accel_xsk *x);
+
 /* Put a frame into the fill ring, by any address in it, as the kernel rounds down; it sees it at
  * the next accel_xsk_submit(). */
 static inline void accel_xsk_give_back(struct accel_xsk *x, uint64_t addr)
@@ -155,6 +163,10 @@ static inline void accel_xsk_give_back(struct accel_xsk *x, uint64_t addr)
 
 static inline void accel_xsk_submit(struct accel_xsk *x)
 {
+	if (ACCEL_UNLIKELY(x->pool != NULL)) {
+		accel_xsk_submit_shared(x);
+		return;
+	}
 	/* Release: the addresses are written, and our reads of the packets done, before the kernel
 	 * uses the frames. Pairs with its load-acquire in __xskq_cons_peek(). */
 	accel_store_release(x->fill.producer, x->fill.mine);

@@ -138,7 +138,7 @@ const struct accel_opt_row accel_opt_table[ACCEL_N_OPTS] = {
 		.key = "computation", .aliases = NAMES("lang"),
 		.env = NAMES("PCAP_ACCEL_COMPUTATION", "PFQ_LANG", "PFQ_LANG_SRC", "PFQ_LANG_LIT", "PFQ_COMPUTATION", "PFQ_FANOUT", "PCAP_FANOUT"),
 		.type = ACCEL_TYPE_TEXT, .engines = PFQ | XDP,
-		.def = "", .help = "PFQ/lang: which packets the group gets, and which member gets each; xdp: predicates" },
+		.def = "", .help = "PFQ/lang: which packets the group gets, and which member gets each; xdp: at most one" },
 	[ACCEL_OPT_RX_SLOTS] = {
 		.id = ACCEL_OPT_RX_SLOTS,
 		.key = "rx_slots", .aliases = NAMES("pfq_rx_slots", "num_frames"),

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* xdp_members - handles of one process that share the packets of send_packets, while they come and
+ * go, and who got which.
+ *
+ *     xdp_members
+ *
+ * Reads all handles in turn and, between, commands, a line each, which it answers each with a line
+ * of JSON:
+ *
+ *     open DEVICE            one more member, filter udp; its number counts from 0 and is not given again
+ *     close MEMBER
+ *     begin                  flows are counted anew from here
+ *     report N MOD           of the first N packets: how many came to nobody ("missing") and what
+ *                            their numbers modulo MOD are ("kinds", as ranges); how many came "twice"
+ *                            to whomever; and of each member the flows since the last begin
+ *
+ * open answers {"text": why it is refused, or ""}. With -t each member has a thread that reads it.
+ * Ends with its input, and closes all.
+ *
+ * Threads: one, and with -t one a member, which counts in bits that the first one reads. */
+#include "stamp.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pcap/pcap.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MAX_MEMBERS 16
+#define MAX_SEQ	    (1u << 17)
+#define MAX_FLOWS   256
+
+struct member {
+	pcap_t *p;
+	pthread_t reader;
+	unsigned char seen[MAX_SEQ / 8];
+	unsigned char flows[MAX_FLOWS / 8];
+	uint64_t n_twice;
+};
+
+static struct member members[MAX_MEMBERS];
+static unsigned n_opened;
+static bool has_threads;
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "xdp_members: %s: %s\n", what, why);
+	exit(1);
+}
+
+static bool is_set(const unsigned char *bits, uint64_t n)
+{
+	return __atomic_load_n(&bits[n / 8], __ATOMIC_RELAXED) >> (n % 8) & 1;
+}
+
+static void set(unsigned char *bits, uint64_t n)
+{
+	__atomic_fetch_or(&bits[n / 8], (unsigned char)(1 << n % 8), __ATOMIC_RELAXED);
+}
+
+static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
+{
+	struct member *m = (struct member *)user;
+	struct stamp s;
+
+	if (!stamp_read(data, h->caplen, &s) || s.seq >= MAX_SEQ)
+		return;
+	__atomic_fetch_add(&m->n_twice, is_set(m->seen, s.seq), __ATOMIC_RELAXED);
+	set(m->seen, s.seq);
+	if (s.flow < MAX_FLOWS)
+		set(m->flows, s.flow);
+}
+
+static void *read_loop(void *arg)
+{
+	struct member *m = arg;
+
+	if (pcap_loop(m->p, -1, on_packet, arg) == PCAP_ERROR)
+		die("pcap_loop", pcap_geterr(m->p));
+	return NULL;
+}
+
+static void read_all(void)
+{
+	for (unsigned i = 0; i < n_opened && !has_threads; i++)
+		if (members[i].p &&
+		    pcap_dispatch(members[i].p, -1, on_packet, (u_char *)&members[i]) == PCAP_ERROR)
+			die("pcap_dispatch", pcap_geterr(members[i].p));
+}
+
+static const char *try_open(struct member *m, const char *device)
+{
+	static char text[PCAP_ERRBUF_SIZE];
+	struct bpf_program program;
+
+	m->p = pcap_create(device, text);
+	if (!m->p)
+		return text;
+	pcap_set_timeout(m->p, 20);
+	if (pcap_activate(m->p) == 0 && pcap_compile(m->p, &program, "udp", 1, 0) == 0) {
+		int r = pcap_setfilter(m->p, &program);
+
+		pcap_freecode(&program);
+		if (r == 0 && (has_threads || pcap_setnonblock(m->p, 1, text) == 0))
+			return "";
+	}
+	snprintf(text, sizeof(text), "%s", pcap_geterr(m->p));
+	pcap_close(m->p);
+	m->p = NULL;
+	return text;
+}
+
+static void open_member(const char *device)
+{
+	struct member *m = &members[n_opened];
+	const char *text = n_opened < MAX_MEMBERS ? try_open(m, device) : "too many";
+
+	printf("{\"text\": \"%s\"}\n", text);
+	if (*text)
+		return;
+	n_opened++;
+	if (has_threads && pthread_create(&m->reader, NULL, read_loop, m))
+		die("pthread_create", "no thread");
+}
+
+static void close_member(struct member *m)
+{
+	if (!m->p)
+		return;
+	if (has_threads) {
+		pcap_breakloop(m->p);
+		pthread_join(m->reader, NULL);
+	}
+	pcap_close(m->p);
+	m->p = NULL;
+}
+
+static void print_ranges(const char *name, const unsigned char *bits, uint64_t n)
+{
+	const char *comma = "";
+
+	printf("\"%s\": [", name);
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t first = i;
+
+		while (i < n && is_set(bits, i))
+			i++;
+		if (i == first)
+			continue;
+		printf("%s[%" PRIu64 ", %" PRIu64 "]", comma, first, i - 1);
+		comma = ", ";
+	}
+	printf("]");
+}
+
+static bool is_seen(uint64_t seq)
+{
+	for (unsigned i = 0; i < n_opened; i++)
+		if (is_set(members[i].seen, seq))
+			return true;
+	return false;
+}
+
+static uint64_t count_twice(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < n_opened; i++) {
+		n += __atomic_load_n(&members[i].n_twice, __ATOMIC_RELAXED);
+		for (unsigned j = 0; j < i; j++)
+			for (uint64_t seq = 0; seq < MAX_SEQ; seq++)
+				n += is_set(members[i].seen, seq) && is_set(members[j].seen, seq);
+	}
+	return n;
+}
+
+static void report(uint64_t n, unsigned mod)
+{
+	unsigned char kinds[MAX_FLOWS / 8] = {0};
+	uint64_t n_missing = 0;
+
+	for (uint64_t seq = 0; seq < n && seq < MAX_SEQ; seq++) {
+		if (is_seen(seq))
+			continue;
+		n_missing++;
+		set(kinds, seq % mod);
+	}
+	printf("{\"missing\": %" PRIu64 ", \"twice\": %" PRIu64 ", ", n_missing, count_twice());
+	print_ranges("kinds", kinds, MAX_FLOWS);
+	printf(", \"flows\": [");
+	for (unsigned i = 0; i < n_opened; i++) {
+		printf("%s{", i ? ", " : "");
+		print_ranges("of", members[i].flows, MAX_FLOWS);
+		printf("}");
+	}
+	printf("]}\n");
+}
+
+static void obey(char *line)
+{
+	char device[256];
+	unsigned number, mod;
+
+	if (sscanf(line, "open %255[^\n]", device) == 1) {
+		open_member(device);
+	} else if (sscanf(line, "close %u", &number) == 1 && number < n_opened) {
+		close_member(&members[number]);
+		printf("{}\n");
+	} else if (line[0] == 'b') {
+		for (unsigned i = 0; i < n_opened; i++)
+			for (unsigned k = 0; k < MAX_FLOWS / 8; k++)
+				__atomic_store_n(&members[i].flows[k], 0, __ATOMIC_RELAXED);
+		printf("{}\n");
+	} else if (sscanf(line, "report %u %u", &number, &mod) == 2 && mod && mod <= MAX_FLOWS) {
+		report(number, mod);
+	} else {
+		die("unknown command", line);
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	char line[1024];
+
+	has_threads = argc > 1 && strcmp(argv[1], "-t") == 0;
+	setvbuf(stdin, NULL, _IONBF, 0);
+	for (;;) {
+		read_all();
+		if (poll(&in, 1, has_threads ? -1 : 1) <= 0)
+			continue;
+		if (!fgets(line, sizeof(line), stdin))
+			break;
+		obey(line);
+	}
+	for (unsigned i = 0; i < n_opened; i++)
+		close_member(&members[i]);
+	return 0;
+}
