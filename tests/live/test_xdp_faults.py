@@ -268,12 +268,17 @@ def without_lock(limit):
 
 
 def test_memory_limit(port):
-    """Who may not lock the memory of the frames is told; asked for none in particular, there are fewer."""
+    """Who may not lock the memory of the frames is told; asked for none in particular, there are fewer, which
+    the log says."""
     text = refused(port, "xdp:eth0?rx_slots=16384", *without_lock(8 << 20))
     assert "the limit of locked memory is too low for the frames (raise it with 'ulimit -l'" in text
-    argv = [*without_lock(8 << 20), port.build.tool("open_close"), "xdp:eth0@q0", 0]
-    done = json.loads(port.run(argv, env=port.accel_env()).stdout)
+    argv = [*without_lock(8 << 20), port.build.tool("open_close"), "xdp:eth9", 0]
+    add_queues(port, 4, 4)
+    run = port.run(argv, env=port.accel_env(PCAP_ACCEL_LOG="warning"))
+    done = json.loads(run.stdout)
     assert (done["code"], done["text"]) == (0, "")
+    said = r"the limit of locked memory leaves \d+ frames a queue instead of 16384 "
+    assert re.search(said, run.stderr), run.stderr
 
 
 @pytest.mark.parametrize("mode", ["native"])

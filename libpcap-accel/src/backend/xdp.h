@@ -66,6 +66,7 @@ struct xdp_choices {
 /* The memory of one queue. */
 struct xdp_plan {
 	uint32_t frame_len, n_rx_frames, n_tx_frames;
+	uint32_t n_hoped; /* n_rx_frames, if there were no limit of memory */
 };
 
 struct xdp_filter {

@@ -48,6 +48,17 @@ static int refuse_queue(const struct xdp *x, const struct xdp_device *d, uint32_
 			  x->group, d->link.name, x->group);
 }
 
+/* Once a handle: its queues share what may be locked. */
+static void warn_of_memory(const struct xdp *x, uint32_t n_frames, uint32_t n_hoped)
+{
+	if (x->rq.log && x->n_sockets == 0 && n_frames < n_hoped &&
+	    !accel_rq_given(&x->rq, ACCEL_OPT_MEMORY_LIMIT))
+		x->rq.log(ACCEL_LOG_WARNING,
+			  "%s: the limit of locked memory leaves %u frames a queue instead of %u "
+			  "(raise it with 'ulimit -l', or give CAP_IPC_LOCK)",
+			  x->rq.name, n_frames, n_hoped);
+}
+
 /* With as many frames as the limit of locked memory lets, unless somebody named their number. */
 static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, struct accel_err *err)
 {
@@ -101,6 +112,8 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 		return r;
 	if (s->share)
 		rq.n_rx_frames = s->xsk.rx.mask + 1;
+	else
+		warn_of_memory(x, rq.n_rx_frames, plan.n_hoped);
 	/* A batch that the kernel misses is to be a small part of its frames. */
 	s->batch = ACCEL_MIN(x->opt.batch, rq.n_rx_frames / 8);
 	x->n_sockets++;

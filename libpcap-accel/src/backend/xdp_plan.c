@@ -133,6 +133,7 @@ struct xdp_plan xdp_plan(const struct xdp *x, const struct xdp_device *d)
 
 	if (x->opt.n_fill_ring)
 		plan.n_rx_frames = ACCEL_MIN(plan.n_rx_frames, x->opt.n_fill_ring);
+	plan.n_hoped = plan.n_rx_frames;
 	plan.n_tx_frames = n_tx_frames(x, plan.n_rx_frames);
 	while (plan.n_rx_frames > MIN_FRAMES &&
 	       (uint64_t)plan.n_rx_frames * x->n_queues + plan.n_tx_frames > limit) {
