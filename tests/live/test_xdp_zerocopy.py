@@ -90,6 +90,9 @@ send sending vio0 vio1 zc=require
 capture tagged igb0 igb1 zc=require "-v 0x8100:100"
 ethtool -K igb0 rxvlan off
 capture in-band igb0 igb1 zc=require "-v 0x8100:100"
+ip link add link igb0 name igb0.5 type vlan id 5
+ip addr add 10.5.5.1/24 dev igb0.5
+capture vlan igb0 igb1 zc=auto
 echo finished
 poweroff -f
 """
@@ -101,7 +104,7 @@ def said(accel_build, tmp_path_factory):
     if accel_build.sanitizer:
         pytest.skip("the sanitizer's runtime is not in the virtual machine")
     folder = tmp_path_factory.mktemp("guest")
-    text = qemu_guest.boot(accel_build, folder, SCRIPT, ["igb", "virtio_net"], MACHINE)
+    text = qemu_guest.boot(accel_build, folder, SCRIPT, ["igb", "virtio_net", "8021q"], MACHINE)
     assert "\nfinished\n" in text, text
     found = collections.defaultdict(str)
     for line in text.splitlines():
@@ -162,3 +165,10 @@ def test_tags(said):
     all_came(said, "in-band")
     assert "tags" not in said["in-band", "log"]
     assert result(said, "in-band")["shown"][0][1][24:32] == "81000064"
+
+
+def test_host_lives_in_a_vlan(said):
+    """What a VLAN's address gets comes in through the card below it. The machine's own kernel may have no VLANs."""
+    refused = result(said, "vlan")
+    assert (refused["activate"], refused["packets"]) == (-1, 0)
+    assert "'igb0.5', which lies on it, has the address 10.5.5.1" in refused["error"]
