@@ -142,9 +142,8 @@ static void test_refusals(void **state)
 		 "computation:2:1: unknown function 'upd' (did you mean 'udp'?)\n    upd\n    "
 		 "^~~\n"},
 		{{.computation = "ip >-> steer_flow"},
-		 "computation: steers packets to members, and a queue of AF_XDP has one owner "
-		 "(would "
-		 "be: predicates alone, or the engine pfq)\n"},
+		 "computation: divides packets among members, which is another program's of their "
+		 "group (would be: predicates alone)\n"},
 		{{.filter = "ip6 protochain 6"},
 		 "filter: instruction 18 jumps back, and an XDP program has no loops (would be: a "
 		 "filter without protochain)\n"},

@@ -85,7 +85,7 @@ def test_what_becomes_of_packets(command):
     [
         (["udp prot 53"], 1, 'filter "udp prot 53": can\'t parse filter expression: syntax error'),
         (["ip >-> upd"], 1, "unknown function 'upd' (did you mean 'udp'?)\n    ip >-> upd\n"),
-        (["ip >-> steer_flow"], 1, "computation: steers packets to members, and a queue of AF_XDP"),
+        (["ip >-> steer_flow"], 1, "computation: divides packets among members, which is another"),
         (["ip6 protochain 6"], 1, "filter: instruction 18 jumps back, and an XDP program has no"),
         (["udp >-> ip", "-C", "ip"], 1, 'filter "udp >-> ip": can\'t parse filter expression: '),
         (["udp", "-C", "prot"], 1, "computation:1:1: unknown function 'prot'"),

@@ -2,9 +2,9 @@
 /* xdp_program.c - the XDP program that a capture would load, without a capture: made by the
  * functions that the engine uses, and printed.
  *
- * What a device decides is left out: its tags and its MAC address, packets in several parts, the
- * addresses of the host. Filters are compiled in the dialect of savefiles, as core/model.h says,
- * and the program is one for a process with CAP_PERFMON.
+ * What a device decides is left out: its tags, stamps and MAC address, packets in several parts,
+ * the addresses of the host. Filters are compiled in the dialect of savefiles, as core/model.h
+ * says, and the program is one for a process with CAP_PERFMON and a handle without a group.
  *
  * Threads: any. */
 #include "api/export.h"
@@ -86,8 +86,8 @@ static int put_before(const struct accel_lang *lang, struct insns *filter, struc
 
 	if (accel_lang_block(lang) != ACCEL_LANG_COPY)
 		return accel_fail(err, -EOPNOTSUPP,
-				  "computation: steers packets to members, and a queue of AF_XDP "
-				  "has one owner (would be: predicates alone, or the engine pfq)");
+				  "computation: divides packets among members, which is another "
+				  "program's of their group (would be: predicates alone)");
 	r = accel_lang_filter(lang, 0, 1, own.at, own.n, &filter->at, &filter->n, err);
 	if (r == 0)
 		free(own.at);
