@@ -125,3 +125,28 @@ def test_nobody_is_waited_for(lab):
     assert other.wait(netlab.PATIENCE_S) == 0
     assert captures[0].result().seen == set()
     assert captures[1].stop().seen == numbers
+
+
+FORKS = """
+import os, pypcapaccel, sys
+from pypcapaccel import groups
+with pypcapaccel.open(sys.argv[1], timeout_ms=20) as capture:
+    capture.inject(bytes.fromhex(sys.argv[2]))
+    child = os.fork()
+    if child == 0:
+        capture.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    print(groups.get(42).n_members)
+"""
+
+
+def test_child_that_closes(lab):
+    """A forked child that closes its copy of the handle leaves its parent in the group, and what the parent has
+    queued to be sent to the parent."""
+    pytest.importorskip("pypcapaccel")
+    witness = lab.capture("peer0", where=netlab.SENDER, stock=True)
+    frame = "ff" * 6 + "02" * 6 + "88b5" + "00" * 46
+    argv = [sys.executable, "-P", "-c", FORKS, "pfq:eth0?group=42,tx_batch=8", frame]
+    assert lab.run(argv, env={"PCAP_ACCEL_LIB": str(lab.build.library)}).stdout == "1\n"
+    assert witness.stop()["other"] == 1

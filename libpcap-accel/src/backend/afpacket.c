@@ -302,7 +302,7 @@ static void afpacket_close(void *st)
 {
 	struct afpacket *a = st;
 
-	if (a->txq.n > 0)
+	if (accel_txq_has_ours(&a->txq))
 		accel_txq_flush(&a->txq, a->sock.fd, send_ifindex(a));
 	release(a);
 }

@@ -200,7 +200,7 @@ static void pfq_close(void *st)
 {
 	struct pfq *p = st;
 
-	if (p->txq.n > 0)
+	if (accel_txq_has_ours(&p->txq))
 		accel_txq_flush(&p->txq, p->control.fd, send_ifindex(p));
 	release(p);
 }

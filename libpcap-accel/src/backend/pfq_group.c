@@ -271,6 +271,7 @@ void pfq_follow(struct pfq *p)
 	bool is_time = pfq_must_look(p) && now - p->counted_ns > COUNT_MEMBERS_NS;
 	bool changed = accel_registry_changed(&p->registry) || p->retry;
 
+	accel_registry_adopt(&p->registry);
 	pfq_step(p);
 	if (!changed && !is_time)
 		return;
@@ -414,7 +415,8 @@ void pfq_leave(struct pfq *p)
 	 * is in two kernel groups must leave both in an order that all agree on. */
 	if (!p->counts_members)
 		pfq_close_parts(p);
-	is_member = p->registry.slot >= 0 && accel_registry_lock(&p->registry, NULL) == 0;
+	is_member = p->registry.slot >= 0 && accel_registry_is_ours(&p->registry) &&
+		    accel_registry_lock(&p->registry, NULL) == 0;
 	pfq_close_parts(p);
 	if (is_member) {
 		accel_registry_leave(&p->registry);

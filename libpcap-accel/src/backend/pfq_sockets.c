@@ -343,8 +343,11 @@ static int open_part(struct pfq *p, struct pfq_part *part, unsigned i, unsigned 
 
 void pfq_close_part(struct pfq *p, struct pfq_part *part)
 {
-	struct accel_psock_counts c = accel_psock_count(&part->sock);
+	struct accel_psock_counts c = {0};
 
+	/* The kernel hands each count out once: in a child that closes they are its parent's. */
+	if (accel_registry_is_ours(&p->registry))
+		c = accel_psock_count(&part->sock);
 	__atomic_fetch_add(&p->past.packets, c.packets - part->reader.n_skipped, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past.drops, c.drops, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->past.freezes, c.freezes, __ATOMIC_RELAXED);

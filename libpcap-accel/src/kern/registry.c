@@ -159,9 +159,22 @@ static void remove_files(struct accel_registry *r)
 	rmdir(r->folder); /* of the network namespace; fails while other groups are there */
 }
 
+void accel_registry_adopt(struct accel_registry *r)
+{
+	r->pid = getpid();
+}
+
+bool accel_registry_is_ours(const struct accel_registry *r)
+{
+	return r->pid == getpid();
+}
+
 void accel_registry_close(struct accel_registry *r)
 {
-	if (r->record_fd >= 0 && (r->slot >= 0 || accel_registry_count(r) == 0) &&
+	bool is_member = r->slot >= 0;
+
+	if (r->record_fd >= 0 &&
+	    (is_member ? accel_registry_is_ours(r) : accel_registry_count(r) == 0) &&
 	    accel_registry_lock(r, NULL) == 0) {
 		accel_registry_leave(r);
 		if (!accel_registry_is_alive(r))
@@ -256,6 +269,7 @@ int accel_registry_join(struct accel_registry *r, const char *device, struct acc
 						      r->group);
 			}
 			r->slot = (int)slot;
+			r->pid = getpid();
 			return 0;
 		}
 		if (errno != EAGAIN && errno != EACCES)

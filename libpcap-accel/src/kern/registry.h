@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct accel_err;
 
@@ -48,6 +49,7 @@ struct accel_registry {
 	struct accel_registry_glance seen; /* by_time: at the last look */
 	unsigned group;
 	int slot;	 /* our byte, or -1 */
+	pid_t pid;	 /* whose it is: who joined, or reads since a fork */
 	uint64_t cookie; /* the network namespace's; 0 before Linux 5.14 */
 	char folder[ACCEL_REGISTRY_PATH_LEN];
 };
@@ -62,9 +64,13 @@ int accel_registry_open(struct accel_registry *r, unsigned group, struct accel_e
  * one. */
 int accel_registry_visit(struct accel_registry *r, unsigned group, struct accel_err *err);
 
-/* Leave, if a member, and close; the files of a group that is no more are removed. Never under the
- * lock. */
+/* Leave, if a member, and close; the files of a group that is no more are removed. In a child that
+ * only closes the place stays its parent's. Never under the lock. */
 void accel_registry_close(struct accel_registry *r);
+
+/* Whoever reads is the member, in a child too; and is this process the member? */
+void accel_registry_adopt(struct accel_registry *r);
+bool accel_registry_is_ours(const struct accel_registry *r);
 
 /* Everything between lock and unlock happens as one step for all processes. Waits. 0; -ESTALE: the
  * files were removed after we had opened them, who is no member yet: close, open, try again. */

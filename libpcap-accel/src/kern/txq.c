@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define LONGEST_FRAME	(256u * 1024)
 #define TYPICAL_FRAME	2048u
@@ -37,6 +38,11 @@ void accel_txq_fini(struct accel_txq *q)
 	memset(q, 0, sizeof(*q));
 }
 
+bool accel_txq_has_ours(const struct accel_txq *q)
+{
+	return q->n > 0 && q->pid == getpid();
+}
+
 int accel_txq_add(struct accel_txq *q, int sock_fd, int ifindex, const void *frame, size_t len)
 {
 	int r;
@@ -46,6 +52,8 @@ int accel_txq_add(struct accel_txq *q, int sock_fd, int ifindex, const void *fra
 	if (q->n == q->n_max || q->used + len > q->data_len)
 		if ((r = accel_txq_flush(q, sock_fd, ifindex)) < 0)
 			return r;
+	if (q->n == 0)
+		q->pid = getpid();
 	memcpy(q->data + q->used, frame, len);
 	q->used += len;
 	q->ends[q->n++] = q->used;

@@ -9,14 +9,17 @@
 #ifndef ACCEL_TXQ_H
 #define ACCEL_TXQ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define ACCEL_TXQ_MAX_FRAMES 1024
 
 struct accel_txq {
 	unsigned n_max; /* frames a batch; 0 = no queue */
 	unsigned n;	/* frames waiting */
+	pid_t pid;	/* whose they are */
 	size_t used;	/* bytes of `data` in use */
 	size_t data_len;
 	uint8_t *data;	   /* the frames, one behind the other */
@@ -29,6 +32,9 @@ struct accel_txq {
  * right. */
 int accel_txq_init(struct accel_txq *q, unsigned n_max);
 void accel_txq_fini(struct accel_txq *q);
+
+/* Does anything wait that this process has queued? A forked child has its parent's frames too. */
+bool accel_txq_has_ours(const struct accel_txq *q);
 
 /* Copy a frame into the queue; a full queue is flushed first to sock_fd / ifindex (0 = as bound).
  * 0; -EMSGSIZE if the frame is longer than 256 KiB; -EAGAIN if a non-blocking socket has no
