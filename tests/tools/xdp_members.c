@@ -9,6 +9,7 @@
  *
  *     open DEVICE            one more member, filter udp; its number counts from 0 and is not given again
  *     close MEMBER
+ *     pause                  nobody reads, or all do again
  *     begin                  flows are counted anew from here
  *     report N MOD           of the first N packets: how many came to nobody ("missing") and what
  *                            their numbers modulo MOD are ("kinds", as ranges); how many came "twice"
@@ -43,7 +44,7 @@ struct member {
 
 static struct member members[MAX_MEMBERS];
 static unsigned n_opened;
-static bool has_threads;
+static bool has_threads, is_paused;
 
 static void die(const char *what, const char *why)
 {
@@ -85,7 +86,7 @@ static void *read_loop(void *arg)
 
 static void read_all(void)
 {
-	for (unsigned i = 0; i < n_opened && !has_threads; i++)
+	for (unsigned i = 0; i < n_opened && !has_threads && !is_paused; i++)
 		if (members[i].p &&
 		    pcap_dispatch(members[i].p, -1, on_packet, (u_char *)&members[i]) == PCAP_ERROR)
 			die("pcap_dispatch", pcap_geterr(members[i].p));
@@ -208,6 +209,9 @@ static void obey(char *line)
 		open_member(device);
 	} else if (sscanf(line, "close %u", &number) == 1 && number < n_opened) {
 		close_member(&members[number]);
+		printf("{}\n");
+	} else if (line[0] == 'p') {
+		is_paused = !is_paused;
 		printf("{}\n");
 	} else if (line[0] == 'b') {
 		for (unsigned i = 0; i < n_opened; i++)
