@@ -31,6 +31,8 @@ def test_address(repo):
 @pytest.mark.full
 @pytest.mark.skipif(netlab.STOCK, reason="ACCEL_STOCK: ours only")
 def test_thread(repo):
-    """Breaking from threads and signals, statistics from a second thread, under TSan."""
-    files = ["tests/live/test_reads.py", "tests/live/test_states.py"]
-    run_again(repo, "build-tsan", *files, "-k", "test_reads or second_thread or nonblock")
+    """Breaking from threads and signals, statistics from a second thread, threads that share a queue of xdp,
+    under TSan."""
+    files = [f"tests/live/test_{name}.py" for name in ("reads", "states", "xdp_groups")]
+    which = "test_reads or second_thread or nonblock or come_and_go"
+    run_again(repo, "build-tsan", *files, "-k", which)

@@ -173,11 +173,10 @@ def test_foreign(port):
 class Members:
     """xdp_members, a command at a time."""
 
-    def __init__(self, lab, *options, env=None):
+    def __init__(self, lab, *options, wrap=()):
         self.lab = lab
-        argv = [lab.build.tool("xdp_members"), *options]
-        pipe = netlab.subprocess.PIPE
-        self.process = lab.popen(argv, env=lab.accel_env(**(env or {})), stdin=pipe)
+        argv = [*wrap, lab.build.tool("xdp_members"), *options]
+        self.process = lab.popen(argv, env=lab.accel_env(), stdin=netlab.subprocess.PIPE)
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
@@ -217,9 +216,9 @@ STEER = "xdp:eth0@q0-3?group=42,computation=steer_flow"
 def test_shared(port):
     """Two, then three handles share all queues by steer_flow: each packet is one's, each flow too; those of
     whoever goes are the others', the first one, whose memory it was, among them. A later one needs no
-    computation."""
+    computation, and none CAP_SYS_ADMIN."""
     before = lost_on_the_way(port)
-    members = Members(port)
+    members = Members(port, wrap=WITHOUT_ADMIN)
     for n, device in enumerate([STEER, "xdp:eth0?group=42", "xdp:eth0@q0+1+2+3?group=42"]):
         members.open(device)
         members.ask("begin")

@@ -234,6 +234,10 @@ void xdp_share_close(struct xdp_socket *socket);
 void xdp_share_enter(struct xdp_share *s, const struct xdp_device *d);
 void xdp_share_leave(struct xdp *x);
 
+/* The group's program on the device and its table, of a handle of this process that shares a queue
+ * there: descriptors for d, which takes no privilege. 0, -ENOENT: there is none, -EMFILE. */
+int xdp_share_root(const struct xdp *x, struct xdp_device *d);
+
 /* As xdp_put_in_force(), for one queue. */
 int xdp_share_put(struct xdp_share *s, const struct xdp_device *d, int prog_fd);
 

@@ -157,11 +157,14 @@ static int refuse_rights(const struct xdp *x, const struct xdp_device *d, struct
 			  x->rq.name, d->link.name, d->link.name, x->group);
 }
 
-static int refuse_mode(const struct xdp *x, const struct xdp_device *d, bool is_generic,
-		       struct accel_err *err)
+/* Is the way that it is attached one of those that were asked for? */
+static int check_mode(const struct xdp *x, const struct xdp_device *d, bool is_generic,
+		      struct accel_err *err)
 {
 	const char *mode = is_generic ? "generic" : "native";
 
+	if (is_generic ? x->opt.try_generic : x->opt.try_native)
+		return 0;
 	return accel_fail(err, -EBUSY,
 			  "%s: the program of group %d is attached to '%s' with attach=%s, for all "
 			  "members alike (would be: attach=%s, or pfq:%s?group=%d)",
@@ -179,8 +182,8 @@ static int join(struct xdp *x, struct xdp_device *d, const struct accel_host *ho
 	name_root(x, name);
 	if (r == 0 && strcmp(info.name, name))
 		return refuse_program(x, d, host->xdp_prog_id, &info, err);
-	if (r == 0 && !(host->xdp_is_generic ? x->opt.try_generic : x->opt.try_native))
-		return refuse_mode(x, d, host->xdp_is_generic, err);
+	if (r == 0 && check_mode(x, d, host->xdp_is_generic, err) < 0)
+		return -EBUSY;
 	if (r == 0)
 		r = accel_bpf_adopt(host->xdp_prog_id, d->link.ifindex, &d->link_fd,
 				    &d->members_fd);
@@ -194,13 +197,27 @@ static int join(struct xdp *x, struct xdp_device *d, const struct accel_host *ho
 	return r;
 }
 
+/* -ENOENT: no handle of this process holds the program. */
+static int join_own(const struct xdp *x, struct xdp_device *d, struct accel_err *err)
+{
+	int r = xdp_share_root(x, d);
+
+	if (r == 0)
+		return check_mode(x, d, d->attach == ACCEL_ATTACH_GENERIC, err);
+	return r == -ENOENT
+		       ? r
+		       : accel_fail_sys(err, r, "%s: cannot join group %d", x->rq.name, x->group);
+}
+
 /* Another may come first, or the last member go, between the look and the deed: then once more. */
 int xdp_group_join(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	const struct timespec wait = {.tv_nsec = JOIN_WAIT_MS * 1000000l};
 	struct accel_host host;
-	int r = -EBUSY;
+	int r = join_own(x, d, err);
 
+	if (r != -ENOENT)
+		return r;
 	for (unsigned i = 0; i < JOIN_TRIES; i++) {
 		if (accel_host_look(d->link.name, d->link.ifindex, &host, err) < 0)
 			return -ENODEV;

@@ -43,7 +43,9 @@ struct xdp_share {
 	unsigned n_refs;   /* sockets */
 	char *computation; /* owned */
 	struct accel_xsk_pool pool;
-	int root_fd;	/* table of the group's program */
+	int link_fd; /* of the group's program */
+	int root_fd; /* and its table */
+	enum accel_xdp_attach attach;
 	int members_fd; /* place -> program */
 	int places_fd;
 	struct accel_xdp_places *places; /* mapped; places->n are taken */
@@ -94,6 +96,31 @@ int xdp_share_computation(const struct xdp *x, char **out)
 	return s && !*out ? -ENOMEM : 0;
 }
 
+static int copy_fd(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int xdp_share_root(const struct xdp *x, struct xdp_device *d)
+{
+	struct key key = key_of(x, d->link.ifindex, 0);
+	struct xdp_share *s;
+
+	accel_pid_lock(&lock);
+	s = shares;
+	while (s && !(is_group_of(&s->key, &key) && s->key.ifindex == key.ifindex))
+		s = s->next;
+	if (s) {
+		d->attach = s->attach;
+		d->link_fd = copy_fd(s->link_fd);
+		d->members_fd = copy_fd(s->root_fd);
+	}
+	accel_pid_unlock(&lock);
+	if (!s)
+		return -ENOENT;
+	return d->link_fd < 0 || d->members_fd < 0 ? -EMFILE : 0;
+}
+
 /* ---- a queue ---- */
 
 static void close_fd(int fd)
@@ -110,6 +137,7 @@ static void free_share(struct xdp_share *s)
 		accel_bpf_map_remove(s->root_fd, s->key.queue);
 	if (s->places)
 		munmap(s->places, sizeof(*s->places));
+	close_fd(s->link_fd);
 	close_fd(s->root_fd);
 	close_fd(s->members_fd);
 	close_fd(s->places_fd);
@@ -151,8 +179,10 @@ static int make_parts(struct xdp_share *s, const struct xdp *x, const struct xdp
 	int prog_fd, r;
 
 	s->computation = strdup(x->computation);
-	s->root_fd = fcntl(d->members_fd, F_DUPFD_CLOEXEC, 0);
-	if (!s->computation || s->root_fd < 0)
+	s->attach = d->attach;
+	s->link_fd = copy_fd(d->link_fd);
+	s->root_fd = copy_fd(d->members_fd);
+	if (!s->computation || s->link_fd < 0 || s->root_fd < 0)
 		return accel_fail(err, -ENOMEM, "%s: out of memory", x->rq.name);
 	if ((r = accel_xsk_pool_open(&s->pool, rq, err)) < 0)
 		return r;
@@ -183,7 +213,7 @@ static int make_share(const struct xdp *x, const struct xdp_device *d,
 
 	if (!s)
 		return accel_fail(err, -ENOMEM, "%s: out of memory", x->rq.name);
-	s->root_fd = s->members_fd = s->places_fd = -1;
+	s->link_fd = s->root_fd = s->members_fd = s->places_fd = -1;
 	s->pool.base = ACCEL_XSK_NONE;
 	s->key = key_of(x, rq->ifindex, rq->queue);
 	r = make_parts(s, x, d, rq, err);
