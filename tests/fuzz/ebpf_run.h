@@ -3,7 +3,8 @@
  * small and strict. A step that the kernel's verifier must have refused (a byte outside, a register
  * that was never set, a jump out of the program) is a finding.
  *
- * Knows what our generators make without maps and kernel functions: ACCEL_XDP_TELL programs.
+ * Knows what our generators make without kernel functions and with no map but the one that the
+ * filter to interpret is in: ACCEL_XDP_TELL programs.
  *
  * Threads: one. */
 #ifndef TESTS_EBPF_RUN_H
@@ -13,21 +14,31 @@
 
 #include "bpf/ebpf.h"
 #include "bpf/translate.h"
+#include "bpf/xdp_prog.h"
 
 #define STACK_LEN 512
-#define MAX_STEPS 200000u
+#define MAX_STEPS 2000000u
 
 /* An address is a region and an offset in it. */
-enum region { REGION_NONE, REGION_CTX, REGION_PACKET, REGION_STACK };
+enum region {
+	REGION_NONE,
+	REGION_CTX,
+	REGION_PACKET,
+	REGION_CONTROL,
+	REGION_STACK,
+	REGION_INNER_STACK /* of the function that bpf_loop() calls */
+};
 #define ADDRESS(region, at) ((uint64_t)(region) << 32 | (uint32_t)(at))
 
 struct ebpf_vm {
 	const uint8_t *packet;
 	uint32_t len, first_len;
 	uint32_t ifindex, queue;
+	const struct accel_xdp_control *control; /* NULL: the program has none */
 	uint64_t r[11];
 	unsigned set; /* bits of registers that hold something */
-	uint8_t stack[STACK_LEN];
+	unsigned n_steps;
+	uint8_t stacks[2][STACK_LEN];
 };
 
 static inline uint64_t ebpf_get(const struct ebpf_vm *vm, unsigned reg)
@@ -65,16 +76,26 @@ static inline uint64_t ebpf_load_ctx(const struct ebpf_vm *vm, uint32_t at)
 	}
 }
 
+static inline bool ebpf_is_stack(uint64_t address)
+{
+	return address >> 32 == REGION_STACK || address >> 32 == REGION_INNER_STACK;
+}
+
 static inline const uint8_t *ebpf_bytes(const struct ebpf_vm *vm, uint64_t address, unsigned size)
 {
 	uint32_t at = (uint32_t)address;
+
+	if (address >> 32 == REGION_CONTROL) {
+		FUZZ_CHECK(at < sizeof(*vm->control) && size <= sizeof(*vm->control) - at);
+		return (const uint8_t *)vm->control + at;
+	}
 
 	if (address >> 32 == REGION_PACKET) {
 		FUZZ_CHECK(at <= vm->first_len && size <= vm->first_len - at);
 		return vm->packet + at;
 	}
-	FUZZ_CHECK(address >> 32 == REGION_STACK && at <= STACK_LEN && size <= STACK_LEN - at);
-	return vm->stack + at;
+	FUZZ_CHECK(ebpf_is_stack(address) && at <= STACK_LEN && size <= STACK_LEN - at);
+	return vm->stacks[address >> 32 == REGION_INNER_STACK] + at;
 }
 
 static inline void ebpf_memory(struct ebpf_vm *vm, const struct accel_ebpf_insn *insn)
@@ -93,7 +114,7 @@ static inline void ebpf_memory(struct ebpf_vm *vm, const struct accel_ebpf_insn 
 	} else {
 		value = BPF_CLASS(insn->code) == BPF_ST ? (uint64_t)(int64_t)insn->imm
 							: ebpf_get(vm, insn->src);
-		FUZZ_CHECK(address >> 32 == REGION_STACK);
+		FUZZ_CHECK(ebpf_is_stack(address));
 		memcpy((uint8_t *)ebpf_bytes(vm, address, size), &value, size);
 	}
 }
@@ -195,8 +216,35 @@ static inline uint64_t ebpf_load_bytes(struct ebpf_vm *vm)
 	return 0;
 }
 
+static inline uint32_t ebpf_run_at(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog,
+				   int64_t pc);
+
+/* bpf_loop(): how many calls of the function there were. It has registers and a stack of its own. */
+static inline uint64_t ebpf_loop(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog)
+{
+	uint64_t most = ebpf_get(vm, ACCEL_R1), func = ebpf_get(vm, ACCEL_R2), i;
+	uint64_t ctx = ebpf_get(vm, ACCEL_R3), r[11], result = 0;
+	unsigned set = vm->set;
+
+	FUZZ_CHECK(most <= ACCEL_XDP_MAX_OPS && func == prog->func && func != 0);
+	FUZZ_CHECK(ebpf_get(vm, ACCEL_R4) == 0 && vm->r[ACCEL_R10] >> 32 == REGION_STACK);
+	memcpy(r, vm->r, sizeof(r));
+	for (i = 0; i < most && result == 0; i++) {
+		vm->r[ACCEL_R1] = i;
+		vm->r[ACCEL_R2] = ctx;
+		vm->r[ACCEL_R10] = ADDRESS(REGION_INNER_STACK, STACK_LEN);
+		vm->set = 1u << ACCEL_R1 | 1u << ACCEL_R2 | 1u << ACCEL_R10;
+		result = ebpf_run_at(vm, prog, (int64_t)func);
+		FUZZ_CHECK(result <= 1);
+	}
+	memcpy(vm->r, r, sizeof(r));
+	vm->set = set;
+	return i;
+}
+
 /* What a call spoils is not there afterwards. */
-static inline void ebpf_call(struct ebpf_vm *vm, const struct accel_ebpf_insn *insn)
+static inline void ebpf_call(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog,
+			     const struct accel_ebpf_insn *insn)
 {
 	uint64_t result = 0;
 
@@ -205,21 +253,34 @@ static inline void ebpf_call(struct ebpf_vm *vm, const struct accel_ebpf_insn *i
 		result = ebpf_load_bytes(vm);
 	else if (insn->imm == ACCEL_HELPER_XDP_LEN)
 		result = vm->len;
+	else if (insn->imm == ACCEL_HELPER_LOOP)
+		result = ebpf_loop(vm, prog);
 	else
 		FUZZ_CHECK(insn->imm == ACCEL_HELPER_CPU || insn->imm == ACCEL_HELPER_RANDOM);
 	vm->set &= ~0x3eu;
 	ebpf_put(vm, ACCEL_R0, result);
 }
 
-/* The program's result. */
-static inline uint32_t ebpf_run(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog)
+/* The address of the map's value, or the function; in two instructions. */
+static inline void ebpf_wide(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog,
+			     const struct accel_ebpf_insn *insn)
 {
-	int64_t pc = 0;
+	FUZZ_CHECK(insn->code == ACCEL_BPF_IMM64 && insn + 1 < prog->insns + prog->n_insns);
+	if (insn->src == ACCEL_PSEUDO_FUNC) {
+		FUZZ_CHECK(insn->imm + (insn - prog->insns) + 1 == prog->func);
+		ebpf_put(vm, insn->dst, prog->func);
+		return;
+	}
+	FUZZ_CHECK(insn->src == ACCEL_PSEUDO_MAP_VALUE && insn->imm == ACCEL_MAP_CONTROL);
+	FUZZ_CHECK(vm->control && insn[1].imm == 0);
+	ebpf_put(vm, insn->dst, ADDRESS(REGION_CONTROL, 0));
+}
 
-	vm->r[ACCEL_R1] = ADDRESS(REGION_CTX, 0);
-	vm->r[ACCEL_R10] = ADDRESS(REGION_STACK, STACK_LEN);
-	vm->set = 1u << ACCEL_R1 | 1u << ACCEL_R10;
-	for (unsigned step = 0; step < MAX_STEPS; step++) {
+/* Until the exit of the function at pc: its result. */
+static inline uint32_t ebpf_run_at(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog,
+				   int64_t pc)
+{
+	while (vm->n_steps++ < MAX_STEPS) {
 		const struct accel_ebpf_insn *insn = &prog->insns[pc];
 
 		FUZZ_CHECK(pc >= 0 && pc < prog->n_insns);
@@ -227,6 +288,10 @@ static inline uint32_t ebpf_run(struct ebpf_vm *vm, const struct accel_ebpf_prog
 		if (insn->code == ACCEL_BPF_EXIT)
 			return (uint32_t)ebpf_get(vm, ACCEL_R0);
 		switch (BPF_CLASS(insn->code)) {
+		case BPF_LD:
+			ebpf_wide(vm, prog, insn);
+			pc++;
+			break;
 		case BPF_LDX:
 		case BPF_ST:
 		case BPF_STX:
@@ -238,7 +303,7 @@ static inline uint32_t ebpf_run(struct ebpf_vm *vm, const struct accel_ebpf_prog
 			break;
 		default:
 			if (insn->code == ACCEL_BPF_CALL)
-				ebpf_call(vm, insn);
+				ebpf_call(vm, prog, insn);
 			else if (insn->code == ACCEL_BPF_GOTO_L)
 				pc += insn->imm;
 			else if (insn->code == ACCEL_BPF_GOTO || ebpf_is_taken(vm, insn))
@@ -247,6 +312,15 @@ static inline uint32_t ebpf_run(struct ebpf_vm *vm, const struct accel_ebpf_prog
 	}
 	FUZZ_CHECK(!"the program ends");
 	return 0;
+}
+
+/* The program's result. */
+static inline uint32_t ebpf_run(struct ebpf_vm *vm, const struct accel_ebpf_prog *prog)
+{
+	vm->r[ACCEL_R1] = ADDRESS(REGION_CTX, 0);
+	vm->r[ACCEL_R10] = ADDRESS(REGION_STACK, STACK_LEN);
+	vm->set = 1u << ACCEL_R1 | 1u << ACCEL_R10;
+	return ebpf_run_at(vm, prog, 0);
 }
 
 #endif
