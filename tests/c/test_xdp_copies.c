@@ -266,11 +266,23 @@ static void test_turn(void **state)
 	close_capture(&c);
 }
 
+static MAYBE void turn_without_memory(struct capture *c)
+{
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = (struct rlimit){1, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	assert_int_equal((BE)->set_direction(c->st, ACCEL_DIR_OUT, &c->err), -ENOMEM);
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_string_equal(c->err.text,
+			    "xdp:accelx: cannot map a ring of 8 MiB: Cannot allocate memory");
+}
+
 /* Sent packets cannot be had for a while: each time it says so, nothing is left behind, and the
  * program may ask once more. */
 static void test_turn_again(void **state)
 {
-	struct rlimit before, none;
 	struct capture c;
 	uint8_t frame[60];
 
@@ -283,13 +295,7 @@ static void test_turn_again(void **state)
 	epoll_fails = false;
 	assert_string_equal(c.err.text, "xdp:accelx: epoll: Cannot allocate memory");
 #ifndef ACCEL_SANITIZED /* no limit of address space */
-	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-	none = (struct rlimit){1, before.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_OUT, &c.err), -ENOMEM);
-	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
-	assert_string_equal(c.err.text,
-			    "xdp:accelx: cannot map a ring of 8 MiB: Cannot allocate memory");
+	turn_without_memory(&c);
 #endif
 	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_OUT, &c.err), 0);
 	make_frame(frame, sizeof(frame), 1);

@@ -75,14 +75,6 @@ static void give_back(struct xdp_socket *s)
 		submit(s);
 }
 
-/* The kernel publishes packets whole. Where it lost the end of one, whose parts wait for it, nobody
- * would ever come to it. */
-static void give_up(struct xdp_socket *s, uint32_t n_descs)
-{
-	s->n_descs = n_descs;
-	give_back(s);
-}
-
 static void give_back_lent(struct xdp *x)
 {
 	struct xdp_socket *s = x->lent;
@@ -110,6 +102,15 @@ static void prefetch(const struct xdp_socket *s, uint32_t n_ready)
 	data = accel_xsk_data(&s->xsk, accel_xsk_desc(&s->xsk, PREFETCH));
 	__builtin_prefetch(data - sizeof(struct accel_xdp_meta));
 	__builtin_prefetch(data);
+}
+
+/* The kernel publishes packets whole. Where it lost the end of one, whose parts wait for it, nobody
+ * would ever come to it. */
+static void give_up(struct xdp_socket *s, uint32_t n_descs)
+{
+	s->n_descs = n_descs;
+	meta_of(s)->magic = 0;
+	give_back(s);
 }
 
 /* Is a whole packet at the socket's place? If so its frames are counted and its time is known. */
