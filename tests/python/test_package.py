@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from importlib.metadata import distribution
@@ -118,6 +119,37 @@ def test_installed_files() -> None:
 
 
 # ---- what can be made of it ----
+
+OLDER = """
+import sys
+
+class Version(tuple):
+    major, minor, micro = property(lambda s: s[0]), property(lambda s: s[1]), property(lambda s: s[2])
+
+sys.version_info = Version((3, 10, 13, "final", 0))
+"""
+
+
+@pytest.mark.parametrize(("wanted", "code"), [("AUTO", 0), ("ON", 1)])
+def test_an_older_python(tmp_path: Path, wanted: str, code: int) -> None:
+    """Before 3.11 its Python.h is not taken, though the builder names it: there the package is without the fast
+    module, and who asks for that is told."""
+    include = Path(sysconfig.get_path("include"))
+    if not (include / "Python.h").exists():
+        pytest.skip(f"no {include}/Python.h: nothing is there that might be taken")
+    (tmp_path / "sitecustomize.py").write_text(OLDER)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    argv = [
+        "cmake", "-S", REPO / "libpcap-accel", "-B", tmp_path / "build", "-DSKBUILD=2",
+        *(f"-DSKBUILD_{name}_DIR={tmp_path}" for name in ("DATA", "SCRIPTS")), f"-DACCEL_SPEEDUPS={wanted}",
+        f"-DPython_EXECUTABLE={python}", f"-DPython_INCLUDE_DIR={include}",
+    ]  # fmt: skip
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    said = done.stdout + done.stderr
+    assert "no Python.h of 3.11 or later (Python is 3.10.13)" in said, said
 
 
 @pytest.mark.full
