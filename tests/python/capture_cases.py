@@ -212,9 +212,12 @@ def kept(device: str, rounds: str) -> None:
 def tagged(device: str) -> None:
     """A tag that the kernel took out is back in, where it was. Somebody outside sends without end."""
     with open_lending(device) as capture:
-        before = socket_bytes()
-        seen = [next(capture.batches()) for _ in range(20)]
-        print(socket_bytes() > before)
+        before, is_lent = socket_bytes(), False
+        seen = []
+        for batch in itertools.islice(capture.batches(), 20):
+            seen.append(batch)
+            is_lent |= socket_bytes() > before  # not all: who comes late to a full ring gets copies
+        print(is_lent)
     print({(bytes(p.data[12:18]).hex(), p.caplen) for p in itertools.chain(*seen)})
 
 
