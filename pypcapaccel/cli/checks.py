@@ -201,8 +201,10 @@ def look_at_packet_sockets(host: Host) -> Iterator[Finding]:
         return
     owners = sorted(set(host.owners(everything).values()))
     who = ", ".join(owners) or "programs of other users"
+    n = len(everything)
+    look = "1 socket looks" if n == 1 else f"{n} sockets look"
     yield warn(
-        f"{len(everything)} sockets look at all packets, each costs every packet 300 ns: {who}",
+        f"{look} at all packets, each costs every packet 300 ns: {who}",
         "end those that are not needed",
     )
 

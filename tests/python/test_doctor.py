@@ -132,7 +132,7 @@ BAD = {
     "budget": ({"proc/net/softnet_stat": "ff 0 0000000b 0"}, "backlog", "warn", "budget 11 times", "netdev_budget"),
     "other sockets": (
         {"proc/net/packet": "sk\nffff 3 3 0003 2 1 0 0 4711\nffff 3 3 0800 2 1 0 0 4712\n"},
-        "packet sockets", "warn", "1 sockets look at all packets", "end those",
+        "packet sockets", "warn", "1 socket looks at all packets", "end those",
     ),
     "fragments": (
         {"proc/net/snmp": "Ip: InReceives ReasmFails\nIp: 10 3\n"},
