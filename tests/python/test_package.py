@@ -141,7 +141,7 @@ def test_an_older_python(tmp_path: Path, wanted: str, code: int) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    argv = [
+    argv: list[str | Path] = [
         "cmake", "-S", REPO / "libpcap-accel", "-B", tmp_path / "build", "-DSKBUILD=2",
         *(f"-DSKBUILD_{name}_DIR={tmp_path}" for name in ("DATA", "SCRIPTS")), f"-DACCEL_SPEEDUPS={wanted}",
         f"-DPython_EXECUTABLE={python}", f"-DPython_INCLUDE_DIR={include}",
