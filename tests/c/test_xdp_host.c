@@ -114,10 +114,15 @@ static void test_ssh(void **state)
 	setenv("SSH_CONNECTION", "10.9.9.9 40000 10.8.8.8 22", 1);
 	check("ip route add 10.9.9.9 dev accelx", "ip route del 10.9.9.9 dev accelx",
 	      "the ssh session of 10.9.9.9 comes through it");
-	setenv("SSH_CONNECTION", "2001:db8::99%accelx 40000 2001:db8::1 22", 1);
+	assert_int_equal(look().local.ssh_port, 22);
+	setenv("SSH_CONNECTION", "2001:db8::99%accelx 40000 2001:db8::1 2222", 1);
 	check("ip -6 route add 2001:db8::99 dev accelx", "ip -6 route del 2001:db8::99 dev accelx",
 	      "the ssh session of 2001:db8::99 comes through it");
+	assert_int_equal(look().local.ssh_port, 2222);
+	setenv("SSH_CONNECTION", "10.9.9.9 65536", 1);
+	assert_int_equal(look().local.ssh_port, 0);
 	unsetenv("SSH_CONNECTION");
+	assert_int_equal(look().local.ssh_port, 0);
 	check("ip route add 10.9.9.9 dev accelx && ip route add default dev accelx",
 	      "ip route del default && ip route del 10.9.9.9", "it has the default route");
 }

@@ -15,7 +15,8 @@ static const struct accel_xdp_local ours = {
 	.n_v4 = 2,
 	.v4 = {0x0a000001, 0xc0a80102},
 	.n_v6 = 2,
-	.v6 = {{0xfe, 0x80}, {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}}};
+	.v6 = {{0xfe, 0x80}, {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}},
+	.ssh_port = 2222};
 static const struct accel_xdp_local any;
 static const struct accel_bpf_aux no_aux;
 
@@ -127,7 +128,7 @@ static bool keeps_ports(const struct reader *r, unsigned proto, unsigned at, uns
 		return false;
 	dst = get16(r, at + 2);
 	if (proto == IPPROTO_TCP)
-		return dst == 22 && local;
+		return (dst == 22 || (dst == r->local->ssh_port && dst)) && local;
 	return dst == dhcp || dst == dhcp + 1;
 }
 
@@ -191,6 +192,9 @@ static const struct {
 	{ {"to another's ssh",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(9)), TCP(4000, 22, 2)}}, false, true },
 	{ {"our ssh's answer",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), B(2)), TCP(22, 4000, 2)}}, true, true },
 	{ {"options and ssh",	0x0800, 64, {IP4(6, 0, 0, 6, A(3), A(1)), 1, 1, 1, 0, TCP(4000, 22, 2)}}, true, true },
+	{ {"ssh elsewhere",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(1)), TCP(4000, 2222, 2)}}, true, false },
+	{ {"another's there",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(9)), TCP(4000, 2222, 2)}}, false, false },
+	{ {"from there",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(1)), TCP(2222, 4000, 2)}}, false, false },
 	{ {"http",		0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(1)), TCP(4000, 80, 2)}}, false, false },
 	{ {"udp 22",		0x0800, 60, {IP4(5, 0, 0, 17, A(3), A(1)), UDP(4000, 22, 40)}}, false, false },
 	{ {"dns answer",	0x0800, 60, {IP4(5, 0, 0, 17, A(3), A(1)), UDP(53, 4000, 40)}}, true, true },
@@ -252,14 +256,14 @@ static void test_named(void **state)
 
 static unsigned random_frame(struct rng *rng, uint8_t *out)
 {
-	static const uint16_t ports[] = {22, 53, 67, 68, 546, 547};
+	static const uint16_t ports[] = {22, 53, 67, 68, 546, 547, 2222};
 	const struct packet *packet =
 		rng_one_in(rng, 2) ? &named[rng_below(rng, ACCEL_ARRAY_LEN(named))].packet
 				   : &packets[rng_below(rng, ACCEL_ARRAY_LEN(packets))];
 	unsigned len = wrap_ethernet(packet, out);
 
 	if (rng_one_in(rng, 2) && len > 40)
-		put16(out + 34 + 2 * rng_below(rng, 2), ports[rng_below(rng, 6)]);
+		put16(out + 34 + 2 * rng_below(rng, 2), ports[rng_below(rng, 7)]);
 	if (rng_one_in(rng, 2))
 		out[rng_below(rng, len)] = (uint8_t)rng_number(rng);
 	len = add_tags(out, len, rng_below(rng, 3));

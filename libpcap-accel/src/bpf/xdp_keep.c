@@ -63,6 +63,8 @@ static void test_tcp(struct rules *r, uint16_t mode, uint32_t ports, unsigned lo
 	test(r, JEQ, PORT_SSH, local, NEXT);
 	test(r, JEQ, PORT_DNS, local, NEXT);
 	ld(r, BPF_H | mode, ports + 2);
+	if (r->local->ssh_port)
+		test(r, JEQ, r->local->ssh_port, local, NEXT);
 	test(r, JEQ, PORT_SSH, local, r->no);
 }
 

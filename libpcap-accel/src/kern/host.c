@@ -3,6 +3,7 @@
 #include "kern/host.h"
 
 #include "base/err.h"
+#include "base/num.h"
 #include "base/util.h"
 #include "kern/rtnl.h"
 
@@ -265,6 +266,18 @@ static void client_of_ssh(char *out, size_t len)
 		 session ? session : "");
 }
 
+/* The last word, where our sshd listens; 0: it is none. */
+static uint16_t port_of_ssh(void)
+{
+	const char *session = secure_getenv("SSH_CONNECTION");
+	const char *word = session ? strrchr(session, ' ') : NULL;
+	uint64_t port;
+
+	if (!word || accel_parse_number(word + 1, strlen(word + 1), &port) < 0 || port > UINT16_MAX)
+		return 0;
+	return (uint16_t)port;
+}
+
 static void take_ssh(const struct nlmsghdr *nlh, void *ctx)
 {
 	struct look *look = ctx;
@@ -286,6 +299,7 @@ static void look_for_ssh(int fd, struct look *look)
 	uint8_t to[16];
 	int family;
 
+	look->host->local.ssh_port = port_of_ssh();
 	client_of_ssh(client, sizeof(client));
 	family = strchr(client, ':') ? AF_INET6 : AF_INET;
 	if (inet_pton(family, client, to) == 1)
