@@ -231,6 +231,33 @@ static void test_sent(void **state)
 	close_capture(&c);
 }
 
+/* A filter comes while a sent packet waits for its turn: it is judged, not lost. */
+static void test_sent_before_filter(void **state)
+{
+	const struct timespec apart = {.tv_nsec = 1000000};
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?direction=inout");
+	wait_for_link(&c);
+	make_frame(frame, sizeof(frame), 1);
+	send_frame(&c, frame, sizeof(frame));
+	wait_arrived(c.st, 1);
+	nanosleep(&apart, NULL);
+	make_frame(frame, sizeof(frame), 2);
+	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
+	for (unsigned tries = 0; n_sent_there(c.st) < 1 && tries < WAIT_MS; tries++)
+		nanosleep(&apart, NULL);
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_int_not_equal(c.seen[0].data[59], frame[59]);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	close_capture(&c);
+}
+
 /* Turned to out, the capture takes nothing from the host; turned back, it does again. What lay there
  * in the other direction is left out. */
 static void test_turn(void **state)
@@ -308,10 +335,15 @@ static void test_turn_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tap),	    cmocka_unit_test(test_tap_filter),
-		cmocka_unit_test(test_tap_snaplen), cmocka_unit_test(test_tap_full),
-		cmocka_unit_test(test_tap_jumbo),   cmocka_unit_test(test_sent),
-		cmocka_unit_test(test_turn),	    cmocka_unit_test(test_turn_again),
+		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_tap_filter),
+		cmocka_unit_test(test_tap_snaplen),
+		cmocka_unit_test(test_tap_full),
+		cmocka_unit_test(test_tap_jumbo),
+		cmocka_unit_test(test_sent),
+		cmocka_unit_test(test_sent_before_filter),
+		cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_turn_again),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

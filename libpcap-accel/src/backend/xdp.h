@@ -117,11 +117,7 @@ struct xdp_sent {
 	bool is_open;
 	struct accel_reader reader;
 	struct xdp_filter user; /* the program's; owned */
-	/* The next packet, looked at but not taken. */
-	bool is_peeked;
-	struct accel_pkthdr hdr; /* with nanoseconds */
-	const unsigned char *data;
-	uint64_t time_ns; /* of the host's clock */
+	uint64_t time_ns;	/* of the host's clock: the next packet, which was looked at */
 };
 
 /* Where a packet comes from, and the tag that the device took off. */
@@ -345,8 +341,10 @@ int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *er
  * not run, the reader does. -ENOMEM: nothing has changed. */
 int xdp_sent_swap_filter(struct xdp *x, struct xdp_filter *filter);
 bool xdp_sent_is_ready(const struct xdp *x);
+/* Look at the next packet; then take it, or, if the program gets it not, another that comes behind
+ * it. False: there is none. */
 bool xdp_sent_peek(struct xdp *x);
-void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data);
+bool xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data);
 void xdp_sent_close(struct xdp *x);
 
 #endif

@@ -275,8 +275,9 @@ static bool take_copy(struct xdp *x, uint64_t before_ns, struct accel_pkthdr *hd
 		uint64_t tapped_ns = d ? d->record->time_ns : UINT64_MAX;
 
 		if (xdp_sent_peek(x) && x->sent.time_ns <= ACCEL_MIN(before_ns, tapped_ns)) {
-			xdp_sent_take(x, hdr, data);
-			return true;
+			if (xdp_sent_take(x, hdr, data))
+				return true;
+			continue;
 		}
 		if (!d || tapped_ns > before_ns)
 			return false;

@@ -56,7 +56,6 @@ static int install_filter(struct xdp *x)
 
 	sent->reader.direction = is_in ? ACCEL_DIR_IN : ACCEL_DIR_OUT;
 	accel_reader_expect_old(&sent->reader);
-	sent->is_peeked = false; /* it met another filter */
 	if (is_in) {
 		sent->reader.filter = NULL;
 		return accel_psock_attach(&x->side, &drop_all, 1);
@@ -87,7 +86,7 @@ static int open_ring(struct xdp *x, struct accel_err *err)
 	x->sent.reader = (struct accel_reader){
 		.ring = &x->side.ring,
 		.framing = ACCEL_FRAMING_ETHERNET,
-		.nano = true,
+		.nano = x->rq.nano,
 		.snaplen = x->rq.snaplen,
 		.host_stamps = true,
 		.stop = x->rq.stop,
@@ -158,31 +157,30 @@ bool xdp_sent_is_ready(const struct xdp *x)
 
 	if (!x->sent.is_open)
 		return false;
-	return x->sent.is_peeked || ring->n_left > 0 || accel_ring_is_ready(unread_block(ring));
+	return ring->n_left > 0 || accel_ring_is_ready(unread_block(ring));
 }
 
 bool xdp_sent_peek(struct xdp *x)
 {
-	struct xdp_sent *sent = &x->sent;
+	struct accel_ring *ring = &x->side.ring;
+	const struct tpacket3_hdr *h;
 
-	if (!sent->is_open || sent->is_peeked)
-		return sent->is_peeked;
-	if (accel_reader_next(&sent->reader, &sent->hdr, &sent->data) <= 0)
+	if (!x->sent.is_open || !accel_ring_open(ring))
 		return false;
+	h = (const struct tpacket3_hdr *)ring->pkt;
 	/* To the clock of the other packets. */
-	sent->time_ns = (uint64_t)sent->hdr.ts.tv_sec * 1000000000u +
-			(uint64_t)sent->hdr.ts.tv_usec - x->clock_offset_ns;
-	sent->is_peeked = true;
+	x->sent.time_ns = h->tp_sec * UINT64_C(1000000000) + h->tp_nsec - x->clock_offset_ns;
 	return true;
 }
 
-void xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
+bool xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 {
-	x->sent.is_peeked = false;
-	*hdr = x->sent.hdr;
-	if (!x->rq.nano)
-		hdr->ts.tv_usec /= 1000;
-	*data = (uint8_t *)x->sent.data;
+	const unsigned char *found;
+
+	if (accel_reader_next(&x->sent.reader, hdr, &found) <= 0)
+		return false;
+	*data = (uint8_t *)found;
+	return true;
 }
 
 void xdp_sent_close(struct xdp *x)
