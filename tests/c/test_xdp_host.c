@@ -119,7 +119,7 @@ static void test_ssh(void **state)
 	check("ip -6 route add 2001:db8::99 dev accelx", "ip -6 route del 2001:db8::99 dev accelx",
 	      "the ssh session of 2001:db8::99 comes through it");
 	assert_int_equal(look().local.ssh_port, 2222);
-	setenv("SSH_CONNECTION", "10.9.9.9 65536", 1);
+	setenv("SSH_CONNECTION", "10.9.9.9 65537", 1);
 	assert_int_equal(look().local.ssh_port, 0);
 	unsetenv("SSH_CONNECTION");
 	assert_int_equal(look().local.ssh_port, 0);
