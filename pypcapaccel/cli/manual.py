@@ -120,6 +120,8 @@ def _synopsis(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield ".Op Ar action"
     yield ".Op Ar options"
     for action in _words(parser):
+        if str(action.metavar).startswith("-- "):
+            yield ".Fl \\-"
         kind = "Op Ar" if action.nargs in ("?", "*") else "Ar"
         yield f".{kind} {_escape(_argument(action))}"
 
