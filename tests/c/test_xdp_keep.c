@@ -162,7 +162,9 @@ static bool should_keep(const struct accel_xdp_local *local, const uint8_t *fram
 	struct reader r = {.local = local, .at = frame, .len = len};
 	unsigned at = 12;
 
-	for (unsigned n_tags = 0; n_tags <= 2; n_tags++, at += 4) {
+	if (has(&r, 6) && !memcmp(frame, "\x01\x80\xc2\0\0", 5) && frame[5] < 16)
+		return true;
+	for (unsigned n_tags = 0; n_tags < 2; n_tags++, at += 4) {
 		if (!has(&r, at + 2))
 			return false;
 		if (get16(&r, at) != ETH_P_8021Q && get16(&r, at) != ETH_P_8021AD)
@@ -172,6 +174,7 @@ static bool should_keep(const struct accel_xdp_local *local, const uint8_t *fram
 		return false;
 	switch (get16(&r, at)) {
 	case ETH_P_ARP:
+	case ETH_P_SLOW:
 		return true;
 	case ETH_P_IP:
 		return keeps_v4(&r, at + 2);
@@ -188,6 +191,7 @@ static const struct {
 	bool ours, any; /* is it kept, for a host with our addresses, with any */
 } named[] = {
 	{ {"arp",		0x0806, 28, {0, 1, 8, 0, 6, 4, 0, 1}}, true, true },
+	{ {"lacp",		0x8809, 110, {1, 1, 1, 20}}, true, true },
 	{ {"to our ssh",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(1)), TCP(4000, 22, 2)}}, true, true },
 	{ {"to another's ssh",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), A(9)), TCP(4000, 22, 2)}}, false, true },
 	{ {"our ssh's answer",	0x0800, 60, {IP4(5, 0, 0, 6, A(3), B(2)), TCP(22, 4000, 2)}}, true, true },
@@ -266,6 +270,8 @@ static unsigned random_frame(struct rng *rng, uint8_t *out)
 		put16(out + 34 + 2 * rng_below(rng, 2), ports[rng_below(rng, 7)]);
 	if (rng_one_in(rng, 2))
 		out[rng_below(rng, len)] = (uint8_t)rng_number(rng);
+	if (rng_one_in(rng, 16))
+		memcpy(out, "\x01\x80\xc2\0\0\0", 6);
 	len = add_tags(out, len, rng_below(rng, 3));
 	return rng_one_in(rng, 4) ? rng_below(rng, len + 1) : len;
 }
@@ -291,6 +297,31 @@ static void test_random(void **state)
 	assert_in_range(n_kept, n / 8, n * 7 / 8);
 	subject_fini(&subjects[0]);
 	subject_fini(&subjects[1]);
+}
+
+/* Frames between this port and the next one, whatever is in them; those of the next addresses are
+ * bridged. */
+static void test_hop(void **state)
+{
+	static const struct packet bpdu = {"stp", 0x0004, 46, {0x42, 0x42, 3}};
+	struct subject s;
+	uint8_t frame[FRAME_MAX];
+	unsigned len = wrap_ethernet(&bpdu, frame);
+
+	(void)state;
+	subject_init(&s, &ours);
+	check(&s, "to us", frame, len, false);
+	for (unsigned last = 0; last <= 0x20; last++) {
+		memcpy(frame, "\x01\x80\xc2\0\0", 5);
+		frame[5] = (uint8_t)last;
+		check(&s, "stp", frame, len, last < 16);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		memcpy(frame, "\x01\x80\xc2\0\0\0", 6);
+		frame[i] ^= 2;
+		check(&s, "near it", frame, len, false);
+	}
+	subject_fini(&s);
 }
 
 /* With addresses of one family, those of the other are not the host's. */
@@ -342,9 +373,8 @@ static void test_many_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_named),
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_one_family),
+		cmocka_unit_test(test_named),	       cmocka_unit_test(test_hop),
+		cmocka_unit_test(test_random),	       cmocka_unit_test(test_one_family),
 		cmocka_unit_test(test_many_addresses),
 	};
 

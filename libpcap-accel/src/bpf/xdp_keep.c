@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* xdp_keep.c - the rules that keep a host reachable while its packets are diverted. ARP is the
- * first of them: a host that does not answer it is off the network within a minute.
+ * first of them: a host that does not answer it is off the network within a minute. One that is
+ * on it through a bond or a bridge port needs LACP or STP for that link.
  *
  * Classic BPF, so that the interpreter can say what they mean and the translator does the rest.
  * They stand there three times, for frames without a tag, with one and with two: so all offsets but
  * that of IPv4's ports are constants, and one comparison with the packet's end proves several
  * loads.
  *
- * Source: RFC 826, 4861 (ND), 2131 and 8415 (DHCP), 791, 8200.
+ * Source: RFC 826, 4861 (ND), 2131 and 8415 (DHCP), 791, 8200; IEEE 802.1Q, table 8-1.
  * Threads: none of its own. */
 #include "bpf/xdp_prog.h"
 
@@ -26,6 +27,8 @@
 #define V6_LEN	 40u
 #define PORT_SSH 22
 #define PORT_DNS 53
+#define HOP_HIGH 0x0180c200u /* 01:80:c2:00:00:00 to 0f: no bridge passes such frames on */
+#define HOP_REST 0xfff0
 #define ND_FIRST 133
 #define ND_LAST	 137
 #define V4_LATER 0x1fff /* of the fragment's offset: not the first one */
@@ -155,7 +158,19 @@ static void test_local6(struct rules *r)
 	accel_asm_goto(&r->as, unless_listed(r));
 }
 
-/* The rules behind n_tags tags. */
+/* What is between this port and the next one: LACP, STP, 802.1X, LLDP. */
+static void test_hop(struct rules *r)
+{
+	unsigned other = accel_asm_label(&r->as);
+
+	ld(r, BPF_W | BPF_ABS, 0);
+	test(r, JEQ, HOP_HIGH, NEXT, other);
+	ld(r, BPF_H | BPF_ABS, 4);
+	test(r, JSET, HOP_REST, NEXT, r->keep);
+	accel_asm_bind(&r->as, other);
+}
+
+/* The rules behind n_tags tags. A bond takes slow protocols at whatever address they come. */
 static void add_rules(struct rules *r, unsigned n_tags)
 {
 	unsigned v4 = accel_asm_label(&r->as), v6 = accel_asm_label(&r->as);
@@ -168,6 +183,7 @@ static void add_rules(struct rules *r, unsigned n_tags)
 	test(r, JEQ, ETH_P_IP, v4, NEXT);
 	test(r, JEQ, ETH_P_IPV6, v6, NEXT);
 	test(r, JEQ, ETH_P_ARP, r->keep, NEXT);
+	test(r, JEQ, ETH_P_SLOW, r->keep, NEXT);
 	test(r, JEQ, ETH_P_8021Q, tag, NEXT);
 	test(r, JEQ, ETH_P_8021AD, tag, r->no);
 	accel_asm_bind(&r->as, v4);
@@ -188,6 +204,7 @@ int accel_xdp_keep_rules(const struct accel_xdp_local *local, struct sock_filter
 	accel_asm_init(&r.as);
 	r.keep = accel_asm_label(&r.as);
 	r.no = accel_asm_label(&r.as);
+	test_hop(&r);
 	for (unsigned n_tags = 0; n_tags <= MAX_TAGS; n_tags++)
 		add_rules(&r, n_tags);
 	accel_asm_bind(&r.as, r.no);

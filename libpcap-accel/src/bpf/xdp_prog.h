@@ -132,10 +132,10 @@ int accel_xdp_generate(const struct accel_xdp_spec *spec, struct accel_ebpf_prog
 		       struct accel_err *err);
 
 /* The rules that keep a host reachable, as a classic program that returns 1 for what it must get:
- * ARP; IPv6 neighbour discovery (ICMPv6 133 to 137); DHCP and DHCPv6; TCP from and to port 22 and
- * to local->ssh_port, TCP and UDP from port 53, to one of the host's addresses, with the later
- * fragments that have no ports. Behind up to two VLAN tags in the frame. *out is malloc'ed, free()
- * it. 0, -ENOMEM. */
+ * frames to 01:80:c2:00:00:00 to 0f (STP and its like); slow protocols (LACP); ARP; IPv6 neighbour
+ * discovery (ICMPv6 133 to 137); DHCP and DHCPv6; TCP from and to port 22 and to local->ssh_port,
+ * TCP and UDP from port 53, to one of the host's addresses, with the later fragments that have no
+ * ports. Behind up to two VLAN tags in the frame. *out is malloc'ed, free() it. 0, -ENOMEM. */
 int accel_xdp_keep_rules(const struct accel_xdp_local *local, struct sock_filter **out,
 			 unsigned *n_out);
 
