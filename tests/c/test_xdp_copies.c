@@ -14,7 +14,16 @@
 
 static bool epoll_fails;
 
+static int *stops_at_clock; /* whoever asks for the time breaks the reader off */
+
 /* The engine's own calls come here. */
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (stops_at_clock)
+		*stops_at_clock = 1;
+	return (int)syscall(SYS_clock_gettime, clock, ts);
+}
+
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	if (epoll_fails) {
@@ -258,6 +267,80 @@ static void test_sent_before_filter(void **state)
 	close_capture(&c);
 }
 
+/* A sent packet that is not for the program; another waits behind a received one: that one is first. */
+static void test_sent_in_order(void **state)
+{
+	const struct timespec apart = {.tv_nsec = 1000000};
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx?direction=inout");
+	wait_for_link(&c);
+	for (uint8_t i = 0; i < 3; i++) {
+		make_frame(frame, sizeof(frame), i);
+		frame[23] = i ? IPPROTO_UDP : IPPROTO_TCP;
+		assert_int_equal(send(i == 1 ? c.peer : c.host, frame, sizeof(frame), 0),
+				 sizeof(frame));
+		nanosleep(&apart, NULL);
+	}
+	wait_arrived(c.st, 1);
+	for (unsigned tries = 0; n_sent_there(c.st) < 2 && tries < WAIT_MS; tries++)
+		nanosleep(&apart, NULL);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	assert_int_equal(read_n(&c, 2, WAIT_MS), 2);
+	for (uint8_t i = 1; i < 3; i++) {
+		make_frame(frame, sizeof(frame), i);
+		assert_int_equal(c.seen[i - 1].data[59], frame[59]);
+	}
+	close_capture(&c);
+}
+
+/* Where all is left out, a read ends all the same: when it has looked at as much as the rings hold,
+ * and when it is broken off. */
+static void test_all_left_out(void **state)
+{
+	struct accel_pkthdr hdr;
+	const unsigned char *data;
+	struct capture c;
+	struct xdp *x;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	open_capture(&c, "xdp:accelx");
+	wait_for_link(&c);
+	x = c.st;
+	make_frame(frame, sizeof(frame), 1);
+	frame[23] = IPPROTO_TCP;
+	for (unsigned i = 0; i < 8; i++)
+		send_frame(&c, frame, sizeof(frame));
+	frame[23] = IPPROTO_UDP;
+	send_frame(&c, frame, sizeof(frame));
+	wait_arrived(x, 9);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	x->most_a_read = 3;
+	x->was_busy = true;
+	assert_int_equal((BE)->next(x, &hdr, &data), 0);
+	assert_false(x->was_busy); /* which would leave the rings alone for a while */
+	wait_arrived(x, 6);
+	assert_int_equal((BE)->read(x, 0, sink, (unsigned char *)&c), 0);
+	wait_arrived(x, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		stops_at_clock = &c.stop;
+		assert_int_equal(i ? (BE)->next(x, &hdr, &data)
+				   : (BE)->read(x, 0, sink, (unsigned char *)&c),
+				 -EINTR);
+		stops_at_clock = NULL;
+		c.stop = 0;
+		wait_arrived(x, 2 - i);
+	}
+	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
+	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
+	close_capture(&c);
+}
+
 /* Turned to out, the capture takes nothing from the host; turned back, it does again. What lay there
  * in the other direction is left out. */
 static void test_turn(void **state)
@@ -342,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_tap_jumbo),
 		cmocka_unit_test(test_sent),
 		cmocka_unit_test(test_sent_before_filter),
+		cmocka_unit_test(test_sent_in_order),
+		cmocka_unit_test(test_all_left_out),
 		cmocka_unit_test(test_turn),
 		cmocka_unit_test(test_turn_again),
 	};

@@ -306,25 +306,33 @@ int accel_reader_read(struct accel_reader *rd, int max, accel_sink sink, unsigne
 	return total;
 }
 
+bool accel_reader_take(struct accel_reader *rd, struct accel_pkthdr *hdr,
+		       const unsigned char **data)
+{
+	uint8_t *found;
+
+	if (!take_packet(rd, is_careful(rd), false, hdr, &found))
+		return false;
+	*data = found;
+	count_delivered(rd, 1, hdr->len);
+	return true;
+}
+
 static __attribute__((noinline)) int next_in_ring(struct accel_reader *rd, struct accel_pkthdr *hdr,
 						  const unsigned char **data)
 {
 	struct accel_ring *ring = rd->ring;
 	uint32_t n_opened = 0; /* blocks; no more than one round, as above */
-	uint8_t *found;
 
 	for (;;) {
 		/* The block of the packet that was lent last is given back, if it is done. */
 		if (ring->n_left == 0 && (n_opened++ > ring->n_blocks || !accel_ring_open(ring)))
 			return 0;
-		if (take_packet(rd, is_careful(rd), false, hdr, &found))
-			break;
+		if (accel_reader_take(rd, hdr, data))
+			return 1;
 		if (accel_load_relaxed(rd->stop))
 			return -EINTR;
 	}
-	*data = found;
-	count_delivered(rd, 1, hdr->len);
-	return 1;
 }
 
 int accel_reader_next(struct accel_reader *rd, struct accel_pkthdr *hdr, const unsigned char **data)

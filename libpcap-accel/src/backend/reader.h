@@ -53,4 +53,9 @@ int accel_reader_next(struct accel_reader *rd, struct accel_pkthdr *hdr,
 		      const unsigned char **data);
 int accel_reader_borrow(struct accel_reader *rd, struct accel_borrowed *b);
 
+/* The packet at the ring's place and no other, as accel_reader_next(); only after accel_ring_open()
+ * has said that there is one. False: it was not for the program. */
+bool accel_reader_take(struct accel_reader *rd, struct accel_pkthdr *hdr,
+		       const unsigned char **data);
+
 #endif

@@ -341,8 +341,7 @@ int xdp_turn(struct xdp *x, enum accel_direction direction, struct accel_err *er
  * not run, the reader does. -ENOMEM: nothing has changed. */
 int xdp_sent_swap_filter(struct xdp *x, struct xdp_filter *filter);
 bool xdp_sent_is_ready(const struct xdp *x);
-/* Look at the next packet; then take it, or, if the program gets it not, another that comes behind
- * it. False: there is none. */
+/* Look at the next packet: false, there is none. Then take it: false, it is not for the program. */
 bool xdp_sent_peek(struct xdp *x);
 bool xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data);
 void xdp_sent_close(struct xdp *x);

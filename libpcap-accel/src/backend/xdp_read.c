@@ -267,23 +267,17 @@ static bool make_packet(struct xdp *x, struct xdp_socket *s, struct accel_pkthdr
 	return true;
 }
 
-/* A copy that is older than everything that was taken. */
-static bool take_copy(struct xdp *x, uint64_t before_ns, struct accel_pkthdr *hdr, uint8_t **data)
+/* The oldest copy, unless what was taken is older: 1, 0, -EAGAIN as take_oldest(). */
+static int take_copy(struct xdp *x, uint64_t before_ns, struct accel_pkthdr *hdr, uint8_t **data)
 {
-	for (;;) {
-		struct xdp_device *d = xdp_tap_oldest(x);
-		uint64_t tapped_ns = d ? d->record->time_ns : UINT64_MAX;
+	struct xdp_device *d = xdp_tap_oldest(x);
+	uint64_t tapped_ns = d ? d->record->time_ns : UINT64_MAX;
 
-		if (xdp_sent_peek(x) && x->sent.time_ns <= ACCEL_MIN(before_ns, tapped_ns)) {
-			if (xdp_sent_take(x, hdr, data))
-				return true;
-			continue;
-		}
-		if (!d || tapped_ns > before_ns)
-			return false;
-		if (xdp_tap_take(x, d, hdr, data))
-			return true;
-	}
+	if (xdp_sent_peek(x) && x->sent.time_ns <= ACCEL_MIN(before_ns, tapped_ns))
+		return xdp_sent_take(x, hdr, data) ? 1 : -EAGAIN;
+	if (!d || tapped_ns > before_ns)
+		return 0;
+	return xdp_tap_take(x, d, hdr, data) ? 1 : -EAGAIN;
 }
 
 /* All rings are empty: what comes now has met the filter, if there was time enough. */
@@ -293,39 +287,57 @@ static void note_empty(struct xdp *x)
 		x->settled_ns = 0;
 }
 
-/* The next packet, lent: 1, 0 if none is there. */
-static int take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
+/* The packet whose turn it is: 1, it is lent; -EAGAIN, it was not for the program; 0, there is
+ * none. */
+static int take_oldest(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 {
-	struct xdp_socket *s;
+	struct xdp_socket *s = oldest(x);
+	int r;
 
-	give_back_lent(x);
-	for (;;) {
-		s = oldest(x);
-		if (ACCEL_UNLIKELY(x->has_copies) &&
-		    take_copy(x, s ? s->time_ns : UINT64_MAX, hdr, data))
-			break;
-		if (!s) {
-			note_empty(x);
-			return 0;
-		}
-		if (make_packet(x, s, hdr, data)) {
-			accel_store_relaxed(&s->n_delivered, s->n_delivered + 1);
-			x->lent = s;
-			break;
-		}
+	if (ACCEL_UNLIKELY(x->has_copies) &&
+	    (r = take_copy(x, s ? s->time_ns : UINT64_MAX, hdr, data)) != 0)
+		return r;
+	if (!s) {
+		note_empty(x);
+		return 0;
+	}
+	if (!make_packet(x, s, hdr, data)) {
 		meta_of(s)->magic = 0;
 		give_back(s);
+		return -EAGAIN;
 	}
-	accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
-	accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);
+	accel_store_relaxed(&s->n_delivered, s->n_delivered + 1);
+	x->lent = s;
 	return 1;
+}
+
+/* The next packet, lent: 1, 0 if none is there, -EINTR. Looks at no more than *left, which becomes
+ * less: behind the last of them counts as none, and nobody naps over those that are there. */
+static int take(struct xdp *x, int *left, struct accel_pkthdr *hdr, uint8_t **data)
+{
+	give_back_lent(x);
+	while (--*left >= 0) {
+		int r = take_oldest(x, hdr, data);
+
+		if (r == 0)
+			return 0;
+		if (ACCEL_LIKELY(r == 1)) {
+			accel_store_relaxed(&x->n_delivered, x->n_delivered + 1);
+			accel_store_relaxed(&x->delivered_len, x->delivered_len + hdr->len);
+			return 1;
+		}
+		if (accel_load_relaxed(x->rq.stop))
+			return -EINTR;
+	}
+	x->was_busy = false;
+	return 0;
 }
 
 /* At most as many as the rings hold: "what is there now" must end under full load. */
 int xdp_read(void *st, int max, accel_sink sink, unsigned char *user)
 {
 	struct xdp *x = st;
-	int room = max > 0 ? max : x->most_a_read, n = 0;
+	int left = x->most_a_read, room = max > 0 ? max : left, n = 0, r;
 	struct accel_pkthdr hdr;
 	uint8_t *data;
 
@@ -333,7 +345,9 @@ int xdp_read(void *st, int max, accel_sink sink, unsigned char *user)
 		return -EINTR;
 	xdp_arm(x);
 	set_clock(x);
-	while (n < room && take(x, &hdr, &data)) {
+	while (n < room && (r = take(x, &left, &hdr, &data)) != 0) {
+		if (r < 0)
+			return r;
 		n++;
 		sink(user, &hdr, data);
 		/* Relaxed: pairs with the store in accel_handle_break(); only the flag is passed.
@@ -350,6 +364,7 @@ int xdp_read(void *st, int max, accel_sink sink, unsigned char *user)
 int xdp_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data)
 {
 	struct xdp *x = st;
+	int left = x->most_a_read, r;
 	uint8_t *found;
 
 	if (accel_load_relaxed(x->rq.stop))
@@ -357,9 +372,10 @@ int xdp_next(void *st, struct accel_pkthdr *hdr, const unsigned char **data)
 	xdp_arm(x);
 	if (!x->lent)
 		set_clock(x);
-	if (!take(x, hdr, &found)) {
+	r = take(x, &left, hdr, &found);
+	if (r <= 0) {
 		submit_all(x);
-		return 0;
+		return r;
 	}
 	*data = found;
 	x->was_busy = true;

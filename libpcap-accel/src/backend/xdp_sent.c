@@ -177,7 +177,7 @@ bool xdp_sent_take(struct xdp *x, struct accel_pkthdr *hdr, uint8_t **data)
 {
 	const unsigned char *found;
 
-	if (accel_reader_next(&x->sent.reader, hdr, &found) <= 0)
+	if (!accel_reader_take(&x->sent.reader, hdr, &found))
 		return false;
 	*data = (uint8_t *)found;
 	return true;
