@@ -4,9 +4,11 @@
 #include "test_xdp.h"
 
 #include "kern/host.h"
+#include "kern/rtnl.h"
 
 #include <net/if.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 static int ifindex;
 
@@ -223,6 +225,26 @@ static void test_program(void **state)
 	}
 }
 
+/* A dump that fails halfway says so in its last message. */
+static void test_dump_that_fails(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		int error;
+	} done = {{.nlmsg_len = sizeof(done), .nlmsg_type = NLMSG_DONE}, 0};
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	for (int error = 0; error >= -ENOMEM; error -= ENOMEM) {
+		done.error = error;
+		assert_int_equal(send(fds[1], &done, sizeof(done), 0), sizeof(done));
+		assert_int_equal(accel_rtnl_dump(fds[0], RTM_GETADDR, NULL, NULL), error);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static int make_veth(void **state)
 {
 	(void)state;
@@ -241,7 +263,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),	  cmocka_unit_test(test_stacked),
 		cmocka_unit_test(test_ssh),	  cmocka_unit_test(test_no_reasons),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_program),	  cmocka_unit_test(test_dump_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, make_veth, NULL);

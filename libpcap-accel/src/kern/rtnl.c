@@ -28,13 +28,15 @@ static int ask(int fd, struct question *q, uint16_t type, uint16_t flags, size_t
 	return send(fd, q, q->nlh.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-/* A message of an answer: 1 = it was the last one. */
+/* A message of an answer: 1 = it was the last one. A dump that failed halfway says so at its end:
+ * netlink_dump_done() in net/netlink/af_netlink.c. */
 static int judge(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(nlh);
 
 	if (nlh->nlmsg_type == NLMSG_DONE)
-		return 1;
+		return nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(e->error)) && e->error < 0 ? e->error
+											: 1;
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		return e->error ? e->error : 1;
 	return 0;
