@@ -539,6 +539,26 @@ static void test_refusals(void **state)
 	}
 }
 
+/* A program of this name on the device, and the refusal. */
+static void expect_foreign(const char *prog_name, const char *text)
+{
+	struct accel_xdp_spec spec = tell(NULL, 0);
+	struct accel_ebpf_prog prog;
+	struct accel_bpf_load load = {.name = "test", .prog_name = prog_name, .prog = &prog};
+	struct capture c;
+	int fd, link;
+
+	assert_int_equal(accel_xdp_generate(&spec, &prog, NULL), 0);
+	fd = accel_bpf_prog_open(&load, NULL);
+	link = accel_bpf_link_open(fd, (int)ours, ACCEL_ATTACH_GENERIC);
+	assert_true(link >= 0);
+	assert_int_equal(try_open(&c, "xdp:accelx"), -EBUSY);
+	assert_string_equal(c.err.text, text);
+	close(link);
+	close(fd);
+	accel_ebpf_prog_fini(&prog);
+}
+
 /* Another process's program is named, and left alone. */
 static void test_foreign_program(void **state)
 {
@@ -562,6 +582,9 @@ static void test_foreign_program(void **state)
 	assert_string_equal(c.err.text, want);
 	close(link);
 	close(fd);
+	expect_foreign("xdp_dispatcher",
+		       "xdp:accelx: 'accelx' has programs behind libxdp's dispatcher ('xdp-loader "
+		       "unload accelx --all', or use afpacket:accelx)");
 }
 
 static unsigned promiscuity(void)

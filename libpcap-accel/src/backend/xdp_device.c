@@ -169,6 +169,11 @@ static int explain_occupied(struct xdp *x, struct xdp_device *d, struct accel_er
 				  "xdp:%s@q0?group=%s, or afpacket:%s)",
 				  x->rq.name, d->link.name, group, d->link.name, group,
 				  d->link.name);
+	if (strcmp(info.name, "xdp_dispatcher") == 0)
+		return accel_fail(err, -EBUSY,
+				  "%s: '%s' has programs behind libxdp's dispatcher ('xdp-loader "
+				  "unload %s --all', or use afpacket:%s)",
+				  x->rq.name, d->link.name, d->link.name, d->link.name);
 	return accel_fail(err, -EBUSY,
 			  "%s: '%s' has the XDP program %u '%s' of another process (end that "
 			  "process, 'ip link set dev %s xdp off', or use afpacket:%s)",
