@@ -5,15 +5,14 @@
 
 #include "base/err.h"
 #include "kern/bpf_sys.h"
+#include "kern/caps.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -333,12 +332,9 @@ void accel_xsk_close(struct accel_xsk *x)
 /* As xdp_umem_account_pages() (net/xdp/xdp_umem.c) asks. */
 uint64_t accel_xsk_memory_limit(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {{0}};
 	struct rlimit limit;
 
-	if (syscall(SYS_capget, &header, caps) == 0 &&
-	    caps[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK))
+	if (accel_has_cap(CAP_IPC_LOCK))
 		return UINT64_MAX;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
