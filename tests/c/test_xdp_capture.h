@@ -22,6 +22,7 @@
 /* Of the captures that are opened. */
 static uint32_t wanted_len = 262144; /* snaplen */
 static enum accel_tstamp wanted_stamps;
+static accel_log_fn *wanted_log;
 
 struct packet {
 	struct accel_pkthdr hdr;
@@ -75,6 +76,7 @@ static MAYBE int try_open(struct capture *c, const char *name)
 							     ? c->set.v[ACCEL_OPT_BUFFER].num
 							     : BUFFER,
 				       .promisc = true,
+				       .log = wanted_log,
 				       .stop = &c->stop};
 	c->st = calloc(1, (BE)->state_size);
 	r = (BE)->open(c->st, &c->rq, &c->err);

@@ -59,6 +59,43 @@ static void warn_of_memory(const struct xdp *x, uint32_t n_frames, uint32_t n_ho
 			  x->rq.name, n_frames, n_hoped);
 }
 
+/* The same of what somebody asked for who was not the first on the queue. */
+static void warn_of_share(const struct xdp *x, const struct xdp_socket *s,
+			  const struct accel_xsk_request *rq)
+{
+	const struct accel_xsk *xsk = &s->xsk;
+
+	if (x->rq.log && x->n_sockets == 0 &&
+	    (xsk->frame_len != rq->frame_len || xsk->n_rx_frames != rq->n_rx_frames))
+		x->rq.log(ACCEL_LOG_WARNING,
+			  "%s: queue %u is shared and has %u frames of %u bytes, as whoever came "
+			  "first (would be %u of %u)",
+			  x->rq.name, s->queue, xsk->n_rx_frames, xsk->frame_len, rq->n_rx_frames,
+			  rq->frame_len);
+}
+
+/* What the errors of a socket mean here; those that have a text already keep it. */
+static int explain_socket(const struct xdp *x, const struct xdp_device *d, uint32_t queue, int r,
+			  struct accel_err *err)
+{
+	/* virtio_net says so where it has no IOMMU; a queue that is not there is refused alike. */
+	if (r == -EINVAL && x->opt.zc == ACCEL_XSK_ZC_REQUIRE && queue < d->n_used)
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: the driver has no zero copy (would be: zc=auto)",
+				  x->rq.name);
+	if (r == -EBUSY && xdp_group_has_queue(d, queue))
+		return refuse_queue(x, d, queue, err);
+	if (r == -EACCES)
+		return accel_fail(err, -EPERM,
+				  "%s: this process is denied AF_XDP sockets (AppArmor: 'network "
+				  "xdp,' in its profile, see pcap-accel(7))",
+				  x->rq.name);
+	if (r == -EINVAL && d->n_used && queue >= d->n_used)
+		return accel_fail(err, r, "%s: '%s' has no receive queue %u (would be: below %u)",
+				  x->rq.name, d->link.name, queue, d->n_used);
+	return r;
+}
+
 /* With as many frames as the limit of locked memory lets, unless somebody named their number. */
 static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, struct accel_err *err)
 {
@@ -93,29 +130,14 @@ static int open_socket(struct xdp *x, struct xdp_device *d, uint32_t queue, stru
 			      : accel_xsk_open(&s->xsk, &rq, err)) == -ENOBUFS &&
 	       !x->opt.n_must_fit && rq.n_rx_frames > 64)
 		rq.n_rx_frames /= 2;
-	/* virtio_net says so where it has no IOMMU; a queue that is not there is refused alike. */
-	if (r == -EINVAL && x->opt.zc == ACCEL_XSK_ZC_REQUIRE && queue < d->n_used)
-		return accel_fail(err, -EOPNOTSUPP,
-				  "%s: the driver has no zero copy (would be: zc=auto)",
-				  x->rq.name);
-	if (r == -EBUSY && xdp_group_has_queue(d, queue))
-		return refuse_queue(x, d, queue, err);
-	if (r == -EACCES)
-		return accel_fail(err, -EPERM,
-				  "%s: this process is denied AF_XDP sockets (AppArmor: 'network "
-				  "xdp,' in its profile, see pcap-accel(7))",
-				  x->rq.name);
-	if (r == -EINVAL && d->n_used && queue >= d->n_used)
-		return accel_fail(err, r, "%s: '%s' has no receive queue %u (would be: below %u)",
-				  x->rq.name, d->link.name, queue, d->n_used);
 	if (r < 0)
-		return r;
+		return explain_socket(x, d, queue, r, err);
 	if (s->share)
-		rq.n_rx_frames = s->xsk.rx.mask + 1;
+		warn_of_share(x, s, &rq);
 	else
 		warn_of_memory(x, rq.n_rx_frames, plan.n_hoped);
 	/* A batch that the kernel misses is to be a small part of its frames. */
-	s->batch = ACCEL_MIN(x->opt.batch, rq.n_rx_frames / 8);
+	s->batch = ACCEL_MIN(x->opt.batch, (s->share ? s->xsk.rx.mask + 1 : rq.n_rx_frames) / 8);
 	x->n_sockets++;
 	d->n_sockets++;
 	return 0;

@@ -90,6 +90,7 @@ static int make_umem(struct accel_xsk *x, const struct accel_xsk_request *rq, st
 	x->umem = map;
 	x->umem_len = map_len;
 	x->frame_len = rq->frame_len;
+	x->n_rx_frames = rq->n_rx_frames;
 	memset(&reg, 0, sizeof(reg));
 	reg.addr = (uintptr_t)map;
 	reg.len = len;
@@ -257,9 +258,15 @@ static int open_shared(struct accel_xsk *x, const struct accel_xsk_request *rq,
 	struct xdp_mmap_offsets off;
 	int r;
 
+	if (rq->zc == ACCEL_XSK_ZC_REQUIRE && !base->is_zero_copy)
+		return accel_fail(err, -EOPNOTSUPP,
+				  "%s: queue %u is shared, and whoever came first has it copy "
+				  "(would be: zc=auto, or zc=require for all)",
+				  rq->name, rq->queue);
 	x->pool = rq->pool;
 	x->umem = base->umem;
 	x->frame_len = base->frame_len;
+	x->n_rx_frames = base->n_rx_frames;
 	x->is_zero_copy = base->is_zero_copy;
 	if ((r = set_ring(x->fd, &rx_kind, n_rx)) < 0 || (r = ask_offsets(x->fd, &off)) < 0 ||
 	    (r = make_ring(x->fd, &x->rx, &rx_kind, &off.rx, n_rx)) < 0 ||

@@ -60,7 +60,9 @@ struct accel_xsk_request {
 	bool no_wakeups;	 /* the driver never sleeps: it need not be woken */
 	uint32_t busy_us;	 /* prefer busy polling, for so long; 0: no. Linux 5.11 */
 	uint32_t n_busy_packets; /* with busy_us: at a time */
-	/* Memory and fill ring that it uses instead of its own; n_rx_frames are the pool's. */
+	/* Memory and fill ring that it uses instead of its own; n_rx_frames are the pool's. What is
+	 * said here of these and of the queue is passed over (frame_len, huge_pages, has_fragments,
+	 * no_wakeups), but that zc = REQUIRE must be true of it. Such a socket sends nothing. */
 	struct accel_xsk_pool *pool;
 };
 
@@ -68,7 +70,7 @@ struct accel_xsk {
 	int fd;
 	uint8_t *umem;
 	size_t umem_len;
-	uint32_t frame_len;
+	uint32_t frame_len, n_rx_frames; /* with a pool: the pool's */
 	bool is_zero_copy;
 	bool no_wakeups; /* as asked for */
 	struct accel_xsk_ring rx, tx, fill, done;
@@ -81,11 +83,12 @@ struct accel_xsk {
 
 #define ACCEL_XSK_NONE ((struct accel_xsk){.fd = -1})
 
-/* Make socket, memory and rings, hand all receive frames to the kernel and bind. Where a socket
- * that was closed a moment ago still holds the queue, waits up to a second for it. 0 or -errno with
- * a text: -EPERM; -ENOBUFS (RLIMIT_MEMLOCK); -ENOMEM; -EBUSY (the queue has another's socket);
- * -EINVAL (no such queue, frame size); -EOPNOTSUPP (no zero copy, no AF_XDP). accel_xsk_close() is
- * right in every state. */
+/* Make socket, memory and rings, hand all receive frames to the kernel and bind; with a pool, make
+ * socket and receive ring, and bind. Where a socket that was closed a moment ago still holds the
+ * queue, waits up to a second for it; with a pool it does not. 0 or -errno with a text: -EPERM;
+ * -ENOBUFS (RLIMIT_MEMLOCK); -ENOMEM; -EBUSY (the queue has another's socket); -EINVAL (no such
+ * queue, frame size); -EOPNOTSUPP (no zero copy, no AF_XDP). accel_xsk_close() is right in every
+ * state. */
 int accel_xsk_open(struct accel_xsk *x, const struct accel_xsk_request *rq, struct accel_err *err);
 void accel_xsk_close(struct accel_xsk *x);
 
@@ -149,7 +152,11 @@ static inline void accel_xsk_take(struct accel_xsk *x, uint32_t n)
 	accel_store_release(x->rx.consumer, x->rx.mine);
 }
 
+/* For xsk.c: with x->pool set, make x->fill, a ring that only we see. 0, -ENOMEM. */
 int accel_xsk_stage(struct accel_xsk *x);
+
+/* accel_xsk_submit() of a socket with a pool: what was given back goes to the pool's fill ring,
+ * under its lock. */
 void accel_xsk_submit_shared(struct accel_xsk *x);
 
 /* Put a frame into the fill ring, by any address in it, as the kernel rounds down; it sees it at
