@@ -211,14 +211,16 @@ def kept(device: str, rounds: str) -> None:
 @case
 def tagged(device: str) -> None:
     """A tag that the kernel took out is back in, where it was. Somebody outside sends without end."""
+    seen, n_lent = set(), 0
     with open_lending(device) as capture:
-        before, is_lent = socket_bytes(), False
-        seen = []
-        for batch in itertools.islice(capture.batches(), 20):
-            seen.append(batch)
-            is_lent |= socket_bytes() > before  # not all: who comes late to a full ring gets copies
-        print(is_lent)
-    print({(bytes(p.data[12:18]).hex(), p.caplen) for p in itertools.chain(*seen)})
+        before = socket_bytes()
+        for batch in capture.batches():
+            if socket_bytes() > before:  # not all: who comes late to a full ring gets copies
+                seen |= {(bytes(p.data[12:18]).hex(), p.caplen) for p in batch}
+                n_lent += 1
+            if n_lent == 5:
+                break
+    print(seen)
 
 
 @case
