@@ -11,11 +11,14 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import venv
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+import pypcapaccel
 
 REPO = Path(__file__).resolve().parents[2]
 LIBRARY = "pypcapaccel/_lib/libpcap-accel.so"
@@ -116,6 +119,51 @@ def test_installed_files() -> None:
     }
     assert {need for need in needs if len(need) == 1} == {("cffi",), ("pyyaml",)}
     assert {("pcapy-ng", "compat"), ("rich", "tui"), ("pytest", "test")} <= needs
+
+
+def put_command(prefix: Path, packages: str) -> Path:
+    """The command that is installed here, in another place beside the package that is tested here."""
+    place = prefix / "lib" / f"python{sysconfig.get_python_version()}" / packages
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "pypcapaccel").symlink_to(Path(pypcapaccel.__file__).parent)
+    (prefix / "bin").mkdir(exist_ok=True)
+    installed = str(INSTALLED.locate_file("../../../bin/pcap-accel"))
+    return Path(shutil.copy(installed, prefix / "bin"))
+
+
+def test_command_in_an_environment(tmp_path: Path) -> None:
+    """Whose path has a blank and is longer than a first line may be; through a link; after it has moved."""
+    folder = tmp_path / "a b" / ("c" * 250)
+    venv.create(folder)
+    command = put_command(folder, "site-packages")
+    (tmp_path / "link").symlink_to(command)
+    for path in (command, tmp_path / "link"):
+        assert run(path, "--version", PYTHONPATH="").startswith("pcap-accel ")
+    folder.rename(tmp_path / "moved")
+    command = tmp_path / "moved" / "bin" / "pcap-accel"
+    for argv in ([command], ["sh", command], [tmp_path / "moved" / "bin" / "python", command]):
+        assert run(*argv, "--version", PYTHONPATH="").startswith("pcap-accel ")
+    argv = [command, "run", "--", "printf", "%s,", "x y", ":*"]
+    library = os.environ.get("PCAP_ACCEL_LIB", pypcapaccel.lib_path())
+    assert run(*argv, PYTHONPATH="", PCAP_ACCEL_LIB=library) == "x y,:*,"
+
+
+def test_command_without_an_environment(tmp_path: Path) -> None:
+    """A user's and the system's: no Python is beside it, and that of an environment in use is not taken."""
+    used = tmp_path / "used" / "bin"
+    used.mkdir(parents=True)
+    (tmp_path / "used" / "pyvenv.cfg").touch()
+    for name in ("python3", f"python{sysconfig.get_python_version()}"):
+        (used / name).write_text("#!/bin/sh\nexit 9\n")
+        (used / name).chmod(0o755)
+    path = f"{used}:{sys.base_prefix}/bin:{os.environ['PATH']}"
+    command = put_command(tmp_path / "a b" / ".local", "site-packages")
+    users = {"PYTHONPATH": "", "PATH": path, "HOME": str(tmp_path / "a b")}
+    assert run(command, "--version", **users).startswith("pcap-accel ")
+    command = put_command(tmp_path / "local", "dist-packages")
+    (python,) = (tmp_path / "local" / "lib").iterdir()
+    systems = {"PYTHONPATH": str(python / "dist-packages"), "PATH": path}
+    assert run(command, "--version", **systems).startswith("pcap-accel ")
 
 
 # ---- what can be made of it ----
