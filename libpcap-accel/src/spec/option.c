@@ -342,10 +342,10 @@ int accel_opt_check_engine(const struct accel_opt_row *row, unsigned engines, co
 			  accel_engine_name((enum accel_engine)engines), text);
 }
 
-/* Variables that are no options. */
+/* Variables that are no options. The last two are the Python package's. */
 static const char *const other_variables[] = {
-	"PCAP_ACCEL_CONF", "PCAP_ACCEL_MAP", "PCAP_ACCEL_DEFAULT",
-	"PCAP_ACCEL_LIST", "PCAP_ACCEL_LOG", "PCAP_ACCEL_LIBPCAP",
+	"PCAP_ACCEL_CONF", "PCAP_ACCEL_MAP",	 "PCAP_ACCEL_DEFAULT", "PCAP_ACCEL_LIST",
+	"PCAP_ACCEL_LOG",  "PCAP_ACCEL_LIBPCAP", "PCAP_ACCEL_LIB",     "PCAP_ACCEL_SPEEDUPS",
 };
 
 /* Later releases of PFQ: what has another name here. The last is the beginning of many names. */
