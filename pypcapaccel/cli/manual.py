@@ -185,29 +185,24 @@ def man() -> str:
 # ---- shells ----
 
 
-def _each(parser: argparse.ArgumentParser) -> Iterator[tuple[str, list[str], list[str]]]:
-    """("groups define", its options, its actions) of each command and action."""
+_Each = tuple[str, argparse.ArgumentParser, list[str]]
+
+
+def _each(parser: argparse.ArgumentParser) -> list[_Each]:
+    """("groups define", its parser, its actions) of each command and action, actions first."""
+    found: list[_Each] = []
     for name, sub in _subparsers(parser).items():
         actions = _subparsers(sub)
-        yield name, [o for a in _options(sub) for o in a.option_strings], list(actions)
-        for action, inner in actions.items():
-            yield f"{name} {action}", [o for a in _options(inner) for o in a.option_strings], []
+        found += [(f"{name} {action}", inner, []) for action, inner in actions.items()]
+        found.append((name, sub, list(actions)))
+    return sorted(found, key=lambda row: -row[0].count(" "))
 
 
-def _choices(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
-    """{option: its words}, of all commands: an option means the same everywhere."""
-    found: dict[str, list[str]] = {}
-    for sub in _subparsers(parser).values():
-        for each in (sub, *_subparsers(sub).values()):
-            for action in _options(each):
-                if action.choices:
-                    found.update(
-                        {
-                            option: [str(c) for c in action.choices]
-                            for option in action.option_strings
-                        }
-                    )
-    return found
+def _pattern(name: str, more: str = "") -> str:
+    """Of a command, the word behind it, which is an action's name or any, and more."""
+    if " " in name:
+        return f'"{name}{more}"'
+    return f'"{name} "*"{more}"' if more else f'"{name} "*'
 
 
 def bash() -> str:
@@ -229,20 +224,24 @@ def bash() -> str:
         f"\t\tCOMPREPLY=($(compgen -W '{' '.join(_subparsers(parser))} --help --version' -- \"$current\"))",
         "\t\treturn",
         "\tfi",
-        "\tcase $previous in",
+        '\tcase "$command $action $previous" in',
     ]
-    for option, words in _choices(parser).items():
-        lines.append(
-            f"\t{option}) COMPREPLY=($(compgen -W '{' '.join(words)}' -- \"$current\")); return ;;"
-        )
+    for name, each, _ in _each(parser):
+        for option in _options(each):
+            if option.choices:
+                patterns = "|".join(_pattern(name, f" {o}") for o in option.option_strings)
+                words = " ".join(map(str, option.choices))
+                lines.append(
+                    f"\t{patterns}) COMPREPLY=($(compgen -W '{words}' -- \"$current\")); return ;;"
+                )
     lines += [
-        '\t-i|--interface) COMPREPLY=($(compgen -W "$(ls /sys/class/net)" -- "$current")); return ;;',
+        '\t*" -i"|*" --interface") COMPREPLY=($(compgen -W "$(ls /sys/class/net)" -- "$current")); return ;;',
         "\tesac",
         '\tcase "$command $action" in',
     ]
-    for name, options, actions in sorted(_each(parser), key=lambda row: -row[0].count(" ")):
-        pattern = f'"{name}"' if " " in name else f'"{name} "*'
-        lines.append(f"\t{pattern}) words='{' '.join([*actions, *options])}' ;;")
+    for name, each, actions in _each(parser):
+        options = [o for a in _options(each) for o in a.option_strings]
+        lines.append(f"\t{_pattern(name)}) words='{' '.join([*actions, *options])}' ;;")
     lines += [
         "\tesac",
         '\tCOMPREPLY=($(compgen -W "$words" -f -- "$current"))',

@@ -36,6 +36,9 @@ def test_bash_completes():
     assert completed("pcap-accel", "do") == ["doctor"]
     assert completed("pcap-accel", "run", "--eng") == ["--engine"]
     assert completed("pcap-accel", "run", "--engine", "x") == ["xdp"]
+    assert "none" in completed("pcap-accel", "run", "-g", "1", "--engine", "")
+    assert completed("pcap-accel", "compile", "--engine", "") == ["pfq", "xdp"]
+    assert completed("pcap-accel", "groups", "change", "7", "--persistent", "y") == ["yes"]
     assert completed("pcap-accel", "groups", "de") == ["define", "delete"]
     assert completed("pcap-accel", "groups", "define", "--dev") == ["--devices"]
     assert "bash" in completed("pcap-accel", "run", "--", "bas")
