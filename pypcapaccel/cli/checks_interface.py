@@ -225,18 +225,20 @@ def look_at_rings(host: Host) -> Iterator[Finding]:
         )
 
 
-_CARD_LOSES = re.compile(r"^rx.*(miss|no_buf|no_dma|out_of_buf|discard)")  # of ethtool -S
+_RX = r"(?:^|\.)rx.*"  # a counter of ethtool -S: rx_missed, port.rx_oversize, rx_oversize.nic
+_CARD_LOSES = re.compile(_RX + r"(miss|no_buf|no_dma|out_of_buf|discard)")
 COUNTERS = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 
 
-_CARD_REFUSES = re.compile(r"^rx.*(long_length|too_?long|oversize|jabber)")
+_CARD_REFUSES = re.compile(_RX + r"(long_length|too_?long|oversize|jabber)")
 LENGTH_COUNTERS = ("rx_length_errors",)
+JUMBO = 9000
 
 
 def _lost(host: Host, counters: tuple[str, ...], of_card: re.Pattern[str]) -> str:
     """Those of the kernel's counters, and of what ethtool -S tells, that are not 0."""
     lost = {name: host.number(host.net(f"statistics/{name}")) for name in counters}
-    for name, n in re.findall(r"^\s*(\w+): (\d+)$", host.ask_ethtool("-S"), re.M):
+    for name, n in re.findall(r"^\s*([\w.]+): (\d+)$", host.ask_ethtool("-S"), re.M):
         if of_card.search(name) and name not in lost:
             lost[name] = int(n)
     return ", ".join(f"{name} {n}" for name, n in lost.items() if n > 0)
@@ -249,12 +251,17 @@ def look_at_drops(host: Host) -> Iterator[Finding]:
             f"the interface has lost packets since it came up: {shown}",
             f"ethtool -S {host.iface} | grep -E 'miss|drop|no_buf'",
         )
-    too_long = _lost(host, LENGTH_COUNTERS, _CARD_REFUSES)
-    if too_long:
+    refused = _lost(host, LENGTH_COUNTERS, _CARD_REFUSES)
+    if refused and host.number(host.net("mtu")) >= JUMBO:
+        yield warn(
+            f"the card has thrown frames away for their length, though its MTU is jumbo frames': {refused}",
+            f"ethtool -S {host.iface} | grep -E 'long|short|size|jabber'",
+        )
+    elif refused:
         mtu = host.text(host.net("mtu")).strip() or "unknown"
         yield warn(
-            f"the card has thrown frames away for their length, most likely longer than its MTU of {mtu}: {too_long}",
-            f"ip link set dev {host.iface} mtu 9000",
+            f"the card has thrown frames away for their length, most likely longer than its MTU of {mtu}: {refused}",
+            f"ip link set dev {host.iface} mtu {JUMBO}",
         )
-    if not shown and not too_long:
+    if not shown and not refused:
         yield ok("the interface has lost nothing")

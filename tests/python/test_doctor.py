@@ -176,6 +176,10 @@ BAD = {
         {"-S": "     rx_long_byte_count: 9\n     rx_oversize_pkts_phy: 3\n", "sys/class/net/eth0/mtu": "1500\n"},
         "drops", "warn", "MTU of 1500: rx_oversize_pkts_phy 3", "mtu 9000",
     ),
+    "too long for jumbo frames": (
+        {"-S": "     port.rx_oversize: 3\n     rx_jabber.nic: 4\n", "sys/class/net/eth0/mtu": "9000\n"},
+        "drops", "warn", "MTU is jumbo frames': port.rx_oversize 3, rx_jabber.nic 4", "grep -E 'long|short",
+    ),
     "length errors": (
         {"sys/class/net/eth0/statistics/rx_length_errors": "5"}, "drops", "warn", "rx_length_errors 5", "mtu 9000",
     ),
