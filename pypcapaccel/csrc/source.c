@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <structmember.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -261,15 +262,23 @@ int source_run(struct source *s, int cnt, enum extent extent, pcap_handler handl
 
 /* ---- the type ---- */
 
-/* A savefile is read in larger pieces than stdio's 4 KiB: a twelfth of the time a packet. Not one
- * that may block. Its header has been read by now; glibc allows that, and seeks back to its end
- * (_IO_new_file_setbuf() in libio/fileops.c, 2.36). Standard input is nobody's to change: it outlives
- * the handle. Where there is no memory the stream stays as it is. */
+static int can_seek(FILE *file)
+{
+	struct stat status;
+
+	return fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) &&
+	       lseek(fileno(file), 0, SEEK_CUR) >= 0;
+}
+
+/* A savefile is read in larger pieces than stdio's 4 KiB: a twelfth of the time a packet. Its header
+ * has been read by now; glibc allows that, and seeks back to its end (_IO_new_file_setbuf() in
+ * libio/fileops.c, 2.36): where it cannot, what it holds would be lost. Standard input is nobody's to
+ * change: it outlives the handle. Where there is no memory the stream stays as it is. */
 static void widen_buffer(struct source *s)
 {
 	FILE *file = s->is_slow ? NULL : calls.pcap_file(s->pcap);
 
-	if (!file || file == stdin)
+	if (!file || file == stdin || !can_seek(file))
 		return;
 	s->buffer = malloc(BUFFER_LEN);
 	if (s->buffer && setvbuf(file, s->buffer, _IOFBF, BUFFER_LEN) != 0) {

@@ -161,6 +161,20 @@ def test_pipe(pcapy: ModuleType, savefile: SaveFile, tmp_path: Path) -> None:
     thread.join()
 
 
+def test_pipe_taken_for_a_file(
+    backend: dict[str, ModuleType], savefile: SaveFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes a file's place after that was looked at loses nothing by it."""
+    monkeypatch.setattr(backend["_handle"], "may_block", lambda _: False)
+    content = Path(savefile(PACKETS)).read_bytes()
+    there, here = os.pipe()
+    os.write(here, content)
+    os.close(here)
+    reader = backend["pcapy"].open_offline(f"/dev/fd/{there}")
+    os.close(there)
+    assert read_all(reader) == PACKETS
+
+
 WAYS: dict[str, Callable[[Any], object]] = {
     "loop": lambda reader: reader.loop(-1, lambda *_: None),
     "dispatch": lambda reader: reader.dispatch(-1, lambda *_: None),
