@@ -86,8 +86,8 @@ def _read(options: argparse.Namespace, text: str) -> tuple[xdp.Program, str, str
         not_a_filter = error
     try:
         return xdp.program("", text, **how), "", text
-    except ComputationError:
-        if ">->" in text:
+    except ComputationError as error:
+        if ">->" in text or error.line == 0:  # 0: it was read, and is not for XDP
             raise
         raise not_a_filter from None
 
@@ -121,7 +121,10 @@ def run(options: argparse.Namespace, text: str) -> int:
         made, pcap_filter, computation = _read(options, text)
     except (FilterError, ComputationError) as error:
         if options.json:
-            print_json("compile", engine="xdp", error=str(error))
+            at = {
+                name: getattr(error, name, 0) for name in ("line", "column")
+            }  # libpcap tells none
+            print_json("compile", engine="xdp", error=str(error), **at)
             return 1
         raise CommandError(getattr(error, "report", str(error))) from None
     sizes = {"classic": len(made.classic), "keep rules": made.n_keep, "eBPF": made.n_extended}

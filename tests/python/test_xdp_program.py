@@ -2,6 +2,7 @@
 """pypcapaccel.xdp and `compile --engine xdp` show the program that a capture loads: of libpcap's own filter, and of as
 many instructions as the kernel is given."""
 
+import json
 import re
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def test_what_becomes_of_packets(command):
         (["udp prot 53"], 1, 'filter "udp prot 53": can\'t parse filter expression: syntax error'),
         (["ip >-> upd"], 1, "unknown function 'upd' (did you mean 'udp'?)\n    ip >-> upd\n"),
         (["ip >-> steer_flow"], 1, "computation: divides packets among members, which is another"),
+        (["steer_flow"], 1, "computation: divides packets among members, which is another"),
         (["ip6 protochain 6"], 1, "filter: instruction 18 jumps back, and an XDP program has no"),
         (["udp >-> ip", "-C", "ip"], 1, 'filter "udp >-> ip": can\'t parse filter expression: '),
         (["udp", "-C", "prot"], 1, "computation:1:1: unknown function 'prot'"),
@@ -98,6 +100,14 @@ def test_what_becomes_of_packets(command):
 )
 def test_refused(command, words, code, sentence):
     assert sentence in command(*words, code=code)
+
+
+def test_refused_as_json(capsys):
+    """With the place, as of the other engine."""
+    for words, at in ((["ip >-> upd"], [1, 8]), (["udp prot 53"], [0, 0])):
+        assert cli.main(["compile", "--engine", "xdp", "--json", *words]) == 1
+        said = json.loads(capsys.readouterr().out)
+        assert [said["line"], said["column"]] == at
 
 
 def test_refused_in_python():
