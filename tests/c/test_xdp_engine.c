@@ -9,6 +9,8 @@
 #include "test_xdp_capture.h"
 #include "test_xdp_tags.h"
 
+#include "bpf/xdp_group.h"
+
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -872,6 +874,39 @@ static void test_filter_of_two(void **state)
 	assert_int_equal(system("ip link del accelp"), 0);
 }
 
+/* In a group a queue that cannot have the new filter leaves the old one on the others. */
+static void test_filter_of_queues(void **state)
+{
+	struct sock_filter tcp_only[ACCEL_ARRAY_LEN(udp_only)];
+	struct capture c;
+	uint8_t frame[60];
+
+	(void)state;
+	need_veth();
+	memcpy(tcp_only, udp_only, sizeof(tcp_only));
+	tcp_only[1].k = IPPROTO_TCP;
+	open_capture(&c, "xdp:accelx?group=9");
+	wait_for_link(&c);
+	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
+	make_frame(frame, sizeof(frame), 1);
+	for (unsigned interprets = 0; interprets < 2; interprets++) {
+		struct xdp *x = c.st;
+
+		x->interprets = interprets;
+		x->sockets[3].queue = ACCEL_XDP_MAX_QUEUES; /* no place in the table */
+		assert_int_equal((BE)->set_filter(x, tcp_only, ACCEL_ARRAY_LEN(tcp_only), &c.err),
+				 -E2BIG);
+		x->sockets[3].queue = 3;
+		for (unsigned i = 0; i < 40; i++) {
+			frame[26] = (uint8_t)i; /* the flow chooses the queue */
+			send_frame(&c, frame, sizeof(frame));
+		}
+		assert_int_equal(read_n(&c, 40, WAIT_MS), 40);
+		assert_true(n_used(x) > 1);
+	}
+	close_capture(&c);
+}
+
 /* A removed device ends the capture. */
 static void test_gone(void **state)
 {
@@ -920,6 +955,7 @@ int main(void)
 		cmocka_unit_test(test_plain_program),
 		cmocka_unit_test(test_no_filter_any_more),
 		cmocka_unit_test(test_filter_of_two),
+		cmocka_unit_test(test_filter_of_queues),
 		cmocka_unit_test(test_gone),
 	};
 

@@ -201,7 +201,8 @@ void xdp_prefer_own_programs(struct xdp *x);
 void xdp_close_own_programs(struct xdp *x);
 
 /* Have this program run on the device instead of the one before: each packet meets one of the two.
- * Needs no privilege. 0, -ENOLINK (the device is gone) or another -errno. */
+ * Needs no privilege from Linux 5.19 on. 0, -ENOLINK (the device is gone) or another -errno: then a
+ * group runs it for some of the queues. */
 int xdp_put_in_force(const struct xdp *x, const struct xdp_device *d, int prog_fd);
 
 /* May the handle be in its group with what else was asked for? 0, -EOPNOTSUPP with a text. */

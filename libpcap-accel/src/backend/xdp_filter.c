@@ -174,7 +174,8 @@ static int get_programs(struct xdp *x, const struct xdp_filter *filter, int *fds
 	return 0;
 }
 
-/* Put a program on each device, or leave all as they were. Those that ran before stay open. */
+/* Put a program on each device, or leave all as they were. Those that ran before stay open. A group
+ * may have taken it for some queues of the device that failed. */
 static int put_on_all(struct xdp *x, const int *fds, struct accel_err *err)
 {
 	unsigned n = 0;
@@ -182,8 +183,8 @@ static int put_on_all(struct xdp *x, const int *fds, struct accel_err *err)
 
 	while (n < x->n_devices && (r = put_on(x, &x->devices[n], fds[n], err)) == 0)
 		n++;
-	while (r < 0 && n-- > 0) {
-		struct xdp_device *d = &x->devices[n];
+	for (unsigned i = 0; r < 0 && i <= n; i++) {
+		const struct xdp_device *d = &x->devices[i];
 
 		put_on(x, d, d->own_fd >= 0 ? d->own_fd : d->prog_fd, NULL);
 	}
