@@ -21,6 +21,7 @@ NATIVE_FIRST = ["native", pytest.param("generic", marks=pytest.mark.full)]
 # bpf(2): how a number becomes a descriptor, for each kind in /proc/PID/fdinfo.
 SYS_BPF = 321
 BY_ID = {"prog": 13, "map": 14, "link": 30}
+LINK_DETACH = 34
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,12 +38,24 @@ def held(pid):
     }
 
 
+def _bpf(command, word):
+    attr = (ctypes.c_uint32 * 32)(word)
+    return _libc.syscall(SYS_BPF, command, attr, ctypes.sizeof(attr))
+
+
 def is_there(kind, number):
-    attr = (ctypes.c_uint32 * 32)(number)
-    fd = _libc.syscall(SYS_BPF, BY_ID[kind], attr, ctypes.sizeof(attr))
+    fd = _bpf(BY_ID[kind], number)
     if fd >= 0:
         _libc.close(fd)
     return fd >= 0
+
+
+def detach(numbers):
+    """Take the programs of these links off, as `bpftool link detach` does."""
+    for _, number in (one for one in numbers if one[0] == "link"):
+        fd = _bpf(BY_ID["link"], number)
+        assert _bpf(LINK_DETACH, fd) == 0
+        _libc.close(fd)
 
 
 def await_gone(numbers):
@@ -295,6 +308,9 @@ def test_queues_short(port):
     warning, *_, served, _ = capture.stop().stderr.splitlines()
     assert why in warning and warning.endswith(" (attached generically, which is slower)")
     assert ": native and generic XDP, copied, 2 queues of 512 frames" in served
+    argv = [port.build.tool("open_close"), "xdp:eth9?group=1", 0]
+    said = port.run(argv, env=port.accel_env(PCAP_ACCEL_LOG="warning")).stderr
+    assert why in said and "(attached generically, which is slower)" in said
     text = refused(port, "xdp:eth9@q1?attach=generic", rounds=1)
     assert "'eth9' has no receive queue 1 (would be: below 1)" in text
 

@@ -243,11 +243,13 @@ int xdp_share_put(struct xdp_share *s, const struct xdp_device *d, int prog_fd);
 int xdp_share_computation(const struct xdp *x, char **out);
 int xdp_refuse_computation(const struct xdp *x, const char *theirs, struct accel_err *err);
 
-/* Has a member a program for this queue? */
+/* Has a member a program for this queue, or had one that went without taking it away? */
 bool xdp_group_has_queue(const struct xdp_device *d, uint32_t queue);
 
 /* Write what an error of accel_bpf_link_open() means; returns -errno. */
 int xdp_explain_attach(struct xdp *x, struct xdp_device *d, int r, struct accel_err *err);
+/* Log that the stack's XDP serves where the driver's was wanted too, and why. */
+void xdp_tell_generic(const struct xdp *x, const struct accel_err *why);
 
 /* May the packets that the device's programs see have several buffers? */
 static inline bool xdp_prog_has_frags(const struct xdp *x, const struct xdp_device *d)

@@ -254,6 +254,13 @@ static int attach_in_group(struct xdp *x, struct xdp_device *d, struct accel_err
 	return xdp_group_join(x, d, err);
 }
 
+void xdp_tell_generic(const struct xdp *x, const struct accel_err *why)
+{
+	if (x->opt.try_native && x->rq.log)
+		x->rq.log(ACCEL_LOG_WARNING, "%s (attached generically, which is slower)",
+			  why->text);
+}
+
 static int attach_generic(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	struct accel_err why = *err;
@@ -261,9 +268,8 @@ static int attach_generic(struct xdp *x, struct xdp_device *d, struct accel_err 
 
 	d->attach = ACCEL_ATTACH_GENERIC;
 	r = try_attach(x, d, err);
-	if (r == 0 && x->opt.try_native && x->rq.log)
-		x->rq.log(ACCEL_LOG_WARNING, "%s (attached generically, which is slower)",
-			  why.text);
+	if (r == 0)
+		xdp_tell_generic(x, &why);
 	return r;
 }
 
@@ -400,7 +406,8 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* The program first: no packet is on its way to a socket that closes. */
+/* The program first: no packet is on its way to a socket that closes. Where a queue is shared the
+ * link stays; from there xdp_group_leave() has taken it away, or it is disarmed. */
 void xdp_device_close(struct xdp *x, struct xdp_device *d)
 {
 	close_fd(&d->link_fd);

@@ -5,8 +5,8 @@
  *
  * Nobody owns the device: each member holds a descriptor of the link and of the table of programs,
  * and the kernel takes the program off behind the last of them, however they went. Of a member that
- * was killed the program stays in its place until another comes for the queue; its sockets are
- * gone, so it passes everything on.
+ * was killed, or closed unread, the program stays in its place until another comes for the queue;
+ * its sockets are gone, so it passes everything on. So does one that steers (xdp_share.c).
  *
  * Threads: the handle's. */
 #include "backend/xdp.h"
@@ -95,6 +95,7 @@ static int load_root(const struct xdp *x, int members_fd, struct accel_err *err)
 /* The link's descriptor, or -errno without a text. */
 static int attach_root(struct xdp *x, struct xdp_device *d, int prog_fd)
 {
+	struct accel_err why;
 	int r = -EOPNOTSUPP;
 
 	d->attach = ACCEL_ATTACH_NATIVE;
@@ -102,8 +103,12 @@ static int attach_root(struct xdp *x, struct xdp_device *d, int prog_fd)
 		r = accel_bpf_link_open(prog_fd, d->link.ifindex, d->attach);
 	if (r >= 0 || !x->opt.try_generic || r == -EBUSY || r == -EEXIST)
 		return r;
+	xdp_explain_attach(x, d, r, &why);
 	d->attach = ACCEL_ATTACH_GENERIC;
-	return accel_bpf_link_open(prog_fd, d->link.ifindex, d->attach);
+	r = accel_bpf_link_open(prog_fd, d->link.ifindex, d->attach);
+	if (r >= 0)
+		xdp_tell_generic(x, &why);
+	return r;
 }
 
 /* 0; -EBUSY: somebody was faster; else -errno with a text. */
@@ -131,16 +136,18 @@ static int found(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 
 /* ---- the others ---- */
 
+static int refuse_group(const struct xdp *x, const struct xdp_device *d, const char *number,
+			struct accel_err *err)
+{
+	return accel_fail(err, -EBUSY,
+			  "%s: '%s' is group %s's, and a device can be one group's only "
+			  "(would be: group=%s, or pfq:%s?group=%d)",
+			  x->rq.name, d->link.name, number, number, d->link.name, x->group);
+}
+
 static int refuse_program(const struct xdp *x, const struct xdp_device *d, uint32_t id,
 			  const struct accel_bpf_info *info, struct accel_err *err)
 {
-	const char *number = xdp_group_of(info->name);
-
-	if (number)
-		return accel_fail(err, -EBUSY,
-				  "%s: '%s' is group %s's, and a device can be one group's only "
-				  "(would be: group=%s, or pfq:%s?group=%d)",
-				  x->rq.name, d->link.name, number, number, d->link.name, x->group);
 	return accel_fail(err, -EBUSY,
 			  "%s: '%s' has the XDP program %u '%s' of a process that is not in group "
 			  "%d (end that process, 'ip link set dev %s xdp off', or use "
@@ -178,10 +185,12 @@ static int join(struct xdp *x, struct xdp_device *d, const struct accel_host *ho
 	struct accel_bpf_info info = {.name = ""};
 	char name[NAME_LEN];
 	int r = accel_bpf_prog_info_by_id(host->xdp_prog_id, &info);
+	const char *number = xdp_group_of(info.name);
 
 	name_root(x, name);
 	if (r == 0 && strcmp(info.name, name))
-		return refuse_program(x, d, host->xdp_prog_id, &info, err);
+		return number ? refuse_group(x, d, number, err)
+			      : refuse_program(x, d, host->xdp_prog_id, &info, err);
 	if (r == 0 && check_mode(x, d, host->xdp_is_generic, err) < 0)
 		return -EBUSY;
 	if (r == 0)
@@ -202,34 +211,50 @@ static int join_own(const struct xdp *x, struct xdp_device *d, struct accel_err 
 {
 	int r = xdp_share_root(x, d);
 
-	if (r == 0)
-		return check_mode(x, d, d->attach == ACCEL_ATTACH_GENERIC, err);
-	return r == -ENOENT
-		       ? r
-		       : accel_fail_sys(err, r, "%s: cannot join group %d", x->rq.name, x->group);
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		return accel_fail_sys(err, r, "%s: cannot join group %d", x->rq.name, x->group);
+	if (!accel_bpf_link_is_on(d->link_fd, d->link.ifindex))
+		return accel_fail(err, -EBUSY,
+				  "%s: somebody has taken the program of group %d off '%s' (close "
+				  "the handles of this process that share queues of it)",
+				  x->rq.name, x->group, d->link.name);
+	return check_mode(x, d, d->attach == ACCEL_ATTACH_GENERIC, err);
 }
 
-/* Another may come first, or the last member go, between the look and the deed: then once more. */
+/* 0; -EAGAIN: another was first, or the last member went, between the look and the deed; else
+ * -errno with a text. */
+static int try_to_join(struct xdp *x, struct xdp_device *d, struct accel_host *host,
+		       struct accel_err *err)
+{
+	int r = join_own(x, d, err);
+
+	if (r != -ENOENT || (r = accel_host_look(d->link.name, d->link.ifindex, host, err)) < 0)
+		return r;
+	if (host->xdp_prog_id) {
+		r = join(x, d, host, err);
+		return r == -ENOENT ? -EAGAIN : r;
+	}
+	r = found(x, d, err);
+	return r == -EBUSY ? -EAGAIN : r;
+}
+
 int xdp_group_join(struct xdp *x, struct xdp_device *d, struct accel_err *err)
 {
 	const struct timespec wait = {.tv_nsec = JOIN_WAIT_MS * 1000000l};
-	struct accel_host host;
-	int r = join_own(x, d, err);
+	struct accel_host host = {.xdp_prog_id = 0};
+	int r;
 
-	if (r != -ENOENT)
-		return r;
 	for (unsigned i = 0; i < JOIN_TRIES; i++) {
-		if (accel_host_look(d->link.name, d->link.ifindex, &host, err) < 0)
-			return -ENODEV;
-		if (host.xdp_prog_id) {
-			r = join(x, d, &host, err);
-			if (r != -ENOENT)
-				return r;
-		} else if ((r = found(x, d, err)) != -EBUSY) {
+		r = try_to_join(x, d, &host, err);
+		/* The program may be that of a thread of ours which is about to share its queue. */
+		if (r != -EAGAIN && !(r == -EPERM && x->steers && host.xdp_prog_id))
 			return r;
-		}
 		nanosleep(&wait, NULL);
 	}
+	if (r == -EPERM)
+		return r;
 	return accel_fail(err, -EBUSY,
 			  "%s: the XDP program %u of '%s' belongs to nobody who could be joined "
 			  "('ip link set dev %s xdp off', or use pfq:%s?group=%d)",

@@ -50,13 +50,26 @@ static int open_map(uint32_t prog_id)
 	return info.nr_map_ids == 1 ? get_fd(BPF_MAP_GET_FD_BY_ID, map_id) : -EINVAL;
 }
 
+/* Of a link that was detached, or whose device has gone, the kernel says ifindex 0. */
+static bool get_link(int fd, int ifindex, struct bpf_link_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return get_info(fd, info, sizeof(*info)) == 0 && info->type == BPF_LINK_TYPE_XDP &&
+	       info->xdp.ifindex == (uint32_t)ifindex;
+}
+
+bool accel_bpf_link_is_on(int link_fd, int ifindex)
+{
+	struct bpf_link_info info;
+
+	return get_link(link_fd, ifindex, &info);
+}
+
 static bool is_link_of(int fd, uint32_t prog_id, int ifindex)
 {
 	struct bpf_link_info info;
 
-	memset(&info, 0, sizeof(info));
-	return get_info(fd, &info, sizeof(info)) == 0 && info.type == BPF_LINK_TYPE_XDP &&
-	       info.prog_id == prog_id && info.xdp.ifindex == (uint32_t)ifindex;
+	return get_link(fd, ifindex, &info) && info.prog_id == prog_id;
 }
 
 /* The descriptor of the program's link; one that goes while we look is passed over. */

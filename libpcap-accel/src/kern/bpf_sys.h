@@ -73,6 +73,9 @@ int accel_bpf_link_open(int prog_fd, int ifindex, enum accel_xdp_attach attach);
 /* Replace the link's program at once: each packet meets the old or the new one. 0 or -errno. */
 int accel_bpf_link_update(int link_fd, int prog_fd);
 
+/* Is the link's program attached to this device? */
+bool accel_bpf_link_is_on(int link_fd, int ifindex);
+
 struct accel_bpf_info {
 	uint32_t id;
 	char name[16];
