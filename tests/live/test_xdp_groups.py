@@ -6,7 +6,7 @@ import time
 
 import netlab
 import pytest
-from test_xdp_faults import await_gone, held, lost_on_the_way, shown
+from test_xdp_faults import await_gone, detach, held, lost_on_the_way, shown
 
 N = 400
 RATE = 20000
@@ -173,10 +173,11 @@ def test_foreign(port):
 class Members:
     """xdp_members, a command at a time."""
 
-    def __init__(self, lab, *options, wrap=()):
+    def __init__(self, lab, *options, wrap=(), log=""):
         self.lab = lab
         argv = [*wrap, lab.build.tool("xdp_members"), *options]
-        self.process = lab.popen(argv, env=lab.accel_env(), stdin=netlab.subprocess.PIPE)
+        env = lab.accel_env(**({"PCAP_ACCEL_LOG": log} if log else {}))
+        self.process = lab.popen(argv, env=env, stdin=netlab.subprocess.PIPE)
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
@@ -208,19 +209,22 @@ class Members:
         _, err = self.process.communicate(timeout=netlab.PATIENCE_S)
         netlab.living.remove(self.process)
         assert self.process.returncode == 0, err
+        return err
 
 
 STEER = "xdp:eth0@q0-3?group=42,computation=steer_flow"
 
 
 def test_shared(port):
-    """Two, then three handles share all queues by steer_flow: each packet is one's, each flow too; those of
-    whoever goes are the others', the first one, whose memory it was, among them. A later one needs no
-    computation, and none CAP_SYS_ADMIN."""
+    """Three handles that threads open at once, then four and five, share all queues by steer_flow: each packet is
+    one's, each flow too; those of whoever goes are the others'. A later one needs no computation, and none
+    CAP_SYS_ADMIN. Nobody joins a program that was taken off."""
     before = lost_on_the_way(port)
     members = Members(port, wrap=WITHOUT_ADMIN)
-    for n, device in enumerate([STEER, "xdp:eth0?group=42", "xdp:eth0@q0+1+2+3?group=42"]):
-        members.open(device)
+    for n, command in enumerate(
+        [f"together 3 {STEER}", "open xdp:eth0?group=42", "open xdp:eth0@q0+1+2+3?group=42"]
+    ):
+        assert members.ask(command)["text"] == ""
         members.ask("begin")
         port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-b", "-q", n * N)
         _, flows = members.await_all((n + 1) * N, before)
@@ -231,6 +235,9 @@ def test_shared(port):
     _, flows = members.await_all(4 * N, before)
     assert not flows[0] and sum(map(len, flows)) == FLOWS[1], flows
     numbers = held(members.process.pid)
+    detach(numbers)
+    text = members.ask("open", STEER)["text"]
+    assert "somebody has taken the program of group 42 off 'eth0' (close the handles" in text
     members.end()
     await_gone(numbers)
 
@@ -284,9 +291,50 @@ def test_frames_go_back(port):
     members.end()
 
 
+def test_filters_and_no_bpf(port):
+    """A new filter of one handle is its alone. Where the process may not write maps any more, a place that cannot
+    be handed on stays the leaver's, whose flows are the host's, and who is left loses nothing; one that cannot be
+    had is logged, and left out."""
+    before = lost_on_the_way(port)
+    witness = port.capture("eth0", stock=True)
+    members = Members(port, log="warning")
+    for _ in range(3):
+        members.open(STEER)
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS)
+    _, flows = members.await_all(N, before)
+    assert all(flows), flows
+    assert members.ask("filter", 1, "tcp")["text"] == ""
+    members.ask("pause")
+    assert members.ask("activate", STEER)["text"] == ""
+    members.ask("deny")
+    members.ask("pause")
+    members.ask("close", 0)
+    members.ask("begin")
+    port.send("peer0", "-n", N, "-r", RATE, *FLOWS, "-q", N)
+    hosts = flows[0] | flows[1]
+    _, now = members.await_all(2 * N, before, hosts)
+    assert now == [set(), set(), flows[2], set()]
+    said = members.end()
+    assert said.count("which it shares: no packets come: Operation not permitted") == 4
+    assert "queue 0, which it shares: its packets go to the host, not to the others: Op" in said
+    assert {n % FLOWS[1] for n in witness.stop().seen} == hosts
+
+
+@pytest.mark.full
+def test_too_many(port):
+    """As many members as a queue may have, and one more."""
+    members = Members(port)
+    device = STEER.replace("@q0-3", "@q0")
+    for _ in range(8):
+        assert members.ask("together", 8, device)["text"] == ""
+    text = members.ask("open", "xdp:eth0@q0?group=42")["text"]
+    assert "queue 0 has 64 members already (would be: another queue, or pfq:eth0?group=42)" in text
+    members.end()
+
+
 def test_not_shared(port):
-    """What one process cannot share, each with its reason; who shares a queue takes nothing from the group when
-    the last one goes."""
+    """What one process cannot share, each with its reason; of who shared a queue nothing is left when another has
+    it."""
     other = port.capture("xdp:eth0@q3?group=42")
     members = Members(port)
     members.open("xdp:eth0@q0?group=42,computation=ip >-> steer_flow")
@@ -308,14 +356,17 @@ def test_not_shared(port):
         assert text in members.ask("open", device)["text"]
     numbers = held(members.process.pid) - held(other.pid)
     members.end()
+    third = port.capture("xdp:eth0@q0?group=42")
     await_gone(numbers)
-    other.stop()
+    netlab.stop(other, third)
 
 
-def test_forked(port):
-    """A child may be the one who reads a queue that could be shared."""
+@pytest.mark.parametrize("parent", ["-k", "-K"], ids=["waits", "closes"])
+def test_forked(port, parent):
+    """A child may be the one who reads a queue that could be shared, also when its parent has closed the handle
+    before it began."""
     before = lost_on_the_way(port)
-    capture = port.capture(STEER, "-f", "udp", "-k")
+    capture = port.capture(STEER, "-f", "udp", parent)
     port.send("peer0", "-n", N, "-r", RATE, *FLOWS)
     result = capture.stop()
     assert result["twice"] == 0

@@ -18,6 +18,7 @@
  *     -n         non-blocking: poll() on the selectable descriptor, then read
  *     -u UID     give up root after pcap_activate, before the filter
  *     -k         fork after pcap_activate: the child reads, the parent waits
+ *     -K         the same, but before the child reads the parent calls pcap_close
  *     -w FILE    pcap_dump every packet
  *     -x N       the first N packets as hexadecimal
  *     -X LEN     bytes of each of these (64)
@@ -54,7 +55,7 @@ struct options {
 	const char *device, *api, *filter, *filter2, *dump, *datalink;
 	int count, per_call, snaplen, timeout_ms, buffer, direction, uid, after, shown, shown_len;
 	int inject, turns;
-	bool immediate, no_promisc, nano, open_live, nonblock, fork;
+	bool immediate, no_promisc, nano, open_live, nonblock, fork, parent_closes;
 };
 
 struct tally {
@@ -519,7 +520,7 @@ static void read_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:C:s:t:B:IPNOd:y:f:F:A:T:nu:kw:x:X:j:")) != -1) {
+	while ((c = getopt(argc, argv, "a:c:C:s:t:B:IPNOd:y:f:F:A:T:nu:kKw:x:X:j:")) != -1) {
 		switch (c) {
 		case 'a':
 			o->api = optarg;
@@ -579,6 +580,9 @@ static void read_options(struct options *o, int argc, char **argv)
 		case 'k':
 			o->fork = true;
 			break;
+		case 'K':
+			o->fork = o->parent_closes = true;
+			break;
 		case 'w':
 			o->dump = optarg;
 			break;
@@ -604,15 +608,25 @@ static void read_options(struct options *o, int argc, char **argv)
 }
 
 /* The parent of -k: hands signals on and takes over the child's exit status. */
-static void fork_reader(void)
+static void fork_reader(const struct options *o)
 {
-	int status;
-	pid_t pid = fork();
+	int status, closed[2];
+	pid_t pid = pipe(closed) < 0 ? -1 : fork();
+	char byte;
 
 	if (pid < 0)
 		exit(2);
-	if (pid == 0)
+	if (pid == 0) {
+		close(closed[1]);
+		while (read(closed[0], &byte, 1) > 0)
+			continue;
+		close(closed[0]);
 		return;
+	}
+	if (o->parent_closes)
+		pcap_close(cap.p);
+	close(closed[0]);
+	close(closed[1]);
 	waitpid(pid, &status, 0);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 3);
 }
@@ -636,7 +650,7 @@ int main(int argc, char **argv)
 	}
 	cap.last_rc = prepare(cap.p, o);
 	if (o->fork)
-		fork_reader();
+		fork_reader(o);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	if (cap.last_rc) {

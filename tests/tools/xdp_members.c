@@ -8,29 +8,39 @@
  * of JSON:
  *
  *     open DEVICE            one more member, filter udp; its number counts from 0 and is not given again
+ *     activate DEVICE        the same without a filter: it takes nothing before it is read
+ *     together N DEVICE      so many more, by a thread each that open at once
+ *     filter MEMBER TEXT     another filter
  *     close MEMBER
+ *     deny                   from now on no bpf(2), as for the unprivileged before Linux 5.19
  *     pause                  nobody reads, or all do again
  *     begin                  flows are counted anew from here
  *     report N MOD           of the first N packets: how many came to nobody ("missing") and what
  *                            their numbers modulo MOD are ("kinds", as ranges); how many came "twice"
  *                            to whomever; and of each member the flows since the last begin
  *
- * open answers {"text": why it is refused, or ""}. With -t each member has a thread that reads it.
+ * The first four answer {"text": why it is refused, or ""}. With -t each member has a thread that reads it.
  * Ends with its input, and closes all.
  *
- * Threads: one, and with -t one a member, which counts in bits that the first one reads. */
+ * Threads: one, and with -t one a member, which counts in bits that the first one reads; those of
+ * together end before it answers. */
 #include "stamp.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pcap/pcap.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_MEMBERS 16
+#define MAX_MEMBERS 80
 #define MAX_SEQ	    (1u << 17)
 #define MAX_FLOWS   256
 
@@ -92,39 +102,93 @@ static void read_all(void)
 			die("pcap_dispatch", pcap_geterr(members[i].p));
 }
 
-static const char *try_open(struct member *m, const char *device)
+struct opening {
+	const char *device;
+	const char *filter; /* NULL: none */
+	struct member *member;
+	char text[PCAP_ERRBUF_SIZE]; /* why it failed, or "" */
+};
+
+static int set_filter(pcap_t *p, const char *text)
 {
-	static char text[PCAP_ERRBUF_SIZE];
 	struct bpf_program program;
+	int r = pcap_compile(p, &program, text, 1, 0);
 
-	m->p = pcap_create(device, text);
-	if (!m->p)
-		return text;
-	pcap_set_timeout(m->p, 20);
-	if (pcap_activate(m->p) == 0 && pcap_compile(m->p, &program, "udp", 1, 0) == 0) {
-		int r = pcap_setfilter(m->p, &program);
-
-		pcap_freecode(&program);
-		if (r == 0 && (has_threads || pcap_setnonblock(m->p, 1, text) == 0))
-			return "";
-	}
-	snprintf(text, sizeof(text), "%s", pcap_geterr(m->p));
-	pcap_close(m->p);
-	m->p = NULL;
-	return text;
+	if (r < 0)
+		return r;
+	r = pcap_setfilter(p, &program);
+	pcap_freecode(&program);
+	return r;
 }
 
-static void open_member(const char *device)
+static void *try_open(void *arg)
+{
+	struct opening *o = arg;
+	pcap_t *p = pcap_create(o->device, o->text);
+
+	if (!p)
+		return NULL;
+	pcap_set_timeout(p, 20);
+	if (pcap_activate(p) == 0 && (!o->filter || set_filter(p, o->filter) == 0) &&
+	    (has_threads || pcap_setnonblock(p, 1, o->text) == 0)) {
+		o->text[0] = '\0';
+		o->member->p = p;
+		return NULL;
+	}
+	snprintf(o->text, sizeof(o->text), "%s", pcap_geterr(p));
+	pcap_close(p);
+	return NULL;
+}
+
+static void open_member(const char *device, const char *filter)
 {
 	struct member *m = &members[n_opened];
-	const char *text = n_opened < MAX_MEMBERS ? try_open(m, device) : "too many";
+	struct opening o = {device, filter, m, "too many"};
 
-	printf("{\"text\": \"%s\"}\n", text);
-	if (*text)
+	if (n_opened < MAX_MEMBERS)
+		try_open(&o);
+	printf("{\"text\": \"%s\"}\n", o.text);
+	if (o.text[0])
 		return;
 	n_opened++;
 	if (has_threads && pthread_create(&m->reader, NULL, read_loop, m))
 		die("pthread_create", "no thread");
+}
+
+static void open_together(unsigned n, const char *device)
+{
+	static struct opening all[MAX_MEMBERS];
+	pthread_t threads[MAX_MEMBERS];
+	const char *text = "";
+
+	for (unsigned i = 0; i < n; i++) {
+		all[i] = (struct opening){device, "udp", &members[n_opened + i], ""};
+		if (pthread_create(&threads[i], NULL, try_open, &all[i]))
+			die("pthread_create", "no thread");
+	}
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(threads[i], NULL);
+		if (all[i].text[0])
+			text = all[i].text;
+	}
+	n_opened += n;
+	printf("{\"text\": \"%s\"}\n", text);
+}
+
+static void deny_bpf(void)
+{
+	struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {sizeof(insns) / sizeof(insns[0]), insns};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		die("seccomp", "refused");
+	printf("{}\n");
 }
 
 static void close_member(struct member *m)
@@ -200,24 +264,50 @@ static void report(uint64_t n, unsigned mod)
 	printf("]}\n");
 }
 
+static bool obey_opening(const char *line)
+{
+	char text[256];
+	unsigned number;
+
+	if (sscanf(line, "open %255[^\n]", text) == 1)
+		open_member(text, "udp");
+	else if (sscanf(line, "activate %255[^\n]", text) == 1)
+		open_member(text, NULL);
+	else if (sscanf(line, "together %u %255[^\n]", &number, text) == 2 && !has_threads &&
+		 n_opened + number <= MAX_MEMBERS)
+		open_together(number, text);
+	else if (sscanf(line, "filter %u %255[^\n]", &number, text) == 2 && number < n_opened)
+		printf("{\"text\": \"%s\"}\n",
+		       set_filter(members[number].p, text) ? pcap_geterr(members[number].p) : "");
+	else
+		return false;
+	return true;
+}
+
+static void begin(void)
+{
+	for (unsigned i = 0; i < n_opened; i++)
+		for (unsigned k = 0; k < MAX_FLOWS / 8; k++)
+			__atomic_store_n(&members[i].flows[k], 0, __ATOMIC_RELAXED);
+	printf("{}\n");
+}
+
 static void obey(char *line)
 {
-	char device[256];
 	unsigned number, mod;
 
-	if (sscanf(line, "open %255[^\n]", device) == 1) {
-		open_member(device);
+	if (obey_opening(line)) {
+		;
 	} else if (sscanf(line, "close %u", &number) == 1 && number < n_opened) {
 		close_member(&members[number]);
 		printf("{}\n");
+	} else if (line[0] == 'd') {
+		deny_bpf();
 	} else if (line[0] == 'p') {
 		is_paused = !is_paused;
 		printf("{}\n");
 	} else if (line[0] == 'b') {
-		for (unsigned i = 0; i < n_opened; i++)
-			for (unsigned k = 0; k < MAX_FLOWS / 8; k++)
-				__atomic_store_n(&members[i].flows[k], 0, __ATOMIC_RELAXED);
-		printf("{}\n");
+		begin();
 	} else if (sscanf(line, "report %u %u", &number, &mod) == 2 && mod && mod <= MAX_FLOWS) {
 		report(number, mod);
 	} else {

@@ -2,11 +2,11 @@
 /* backend.h - what a capture engine provides.
  *
  * core/ allocates and zeroes state_size bytes, calls resolve() and open(), and frees them after
- * close(). An engine keeps nothing outside its state. Calls on one state never overlap, but for
- * stats() and queue_stats(), which may run on any thread and in a signal handler while anything
- * else runs. Engines know nothing of the exported ABI: they could serve another front. All ints
- * are 0 or -errno unless the slot says otherwise; out parameters are untouched on failure; a
- * failure has its text in *err.
+ * close(). An engine keeps nothing outside its state but what states share, which has a lock. Calls
+ * on one state never overlap, but for stats() and queue_stats(), which may run on any thread and in
+ * a signal handler while anything else runs. Engines know nothing of the exported ABI: they could
+ * serve another front. All ints are 0 or -errno unless the slot says otherwise; out parameters are
+ * untouched on failure; a failure has its text in *err.
  *
  * Threads: one a state, but for stats() and queue_stats(). */
 #ifndef ACCEL_BACKEND_H

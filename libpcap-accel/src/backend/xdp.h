@@ -220,15 +220,18 @@ void xdp_group_leave(struct xdp *x);
 const char *xdp_group_of(const char *prog_name);
 
 /* A socket on a queue that the group's handles in this process share, the first of which it may be;
- * close is for opened ones. 0 or -errno with a text: as accel_xsk_open(); -EINVAL: another
+ * close is for opened ones. After a fork one of the processes reads all handles of a queue: the
+ * other's packets may be lost. 0 or -errno with a text: as accel_xsk_open(); -EEXIST: another
  * computation; -E2BIG; -EOPNOTSUPP: the computation is not for XDP. */
 int xdp_share_open(const struct xdp *x, const struct xdp_device *d, struct xdp_socket *socket,
 		   const struct accel_xsk_request *rq, struct accel_err *err);
 void xdp_share_close(struct xdp_socket *socket);
 
 /* Begin to get packets of a queue, by the device's program. End it, of all queues: the others get
- * them from then on, what is in the rings is lost. Twice is nothing. */
-void xdp_share_enter(struct xdp_share *s, const struct xdp_device *d);
+ * them from then on, what is in the rings is lost. Twice is nothing. Where the kernel lets only the
+ * privileged write a map (before Linux 5.19) both may fail, which the log says: then none come, or
+ * the host gets them instead of the others. */
+void xdp_share_enter(const struct xdp *x, const struct xdp_socket *socket);
 void xdp_share_leave(struct xdp *x);
 
 /* The group's program on the device and its table, of a handle of this process that shares a queue

@@ -56,7 +56,7 @@ void xdp_arm(struct xdp *x)
 	accel_store_relaxed(&x->control->is_armed, 1);
 	for (unsigned i = 0; i < x->n_sockets; i++)
 		if (x->sockets[i].share)
-			xdp_share_enter(x->sockets[i].share, &x->devices[x->sockets[i].device]);
+			xdp_share_enter(x, &x->sockets[i]);
 }
 
 /* Packets go to the host again. */
