@@ -237,7 +237,7 @@ def test_no_last_change(lab, full):
     captures = [member(lab, "pfq:eth0", *DROPPED, **RING), member(lab, "pfq", *DROPPED, **RING)]
     sockets = lab.packet_sockets()
     texts = [DOUBLE, MIXED, DOUBLE, STEER]  # these alone want more sockets than there are
-    for text in [*texts, *(["steer_ip", COPY, DOUBLE, STEER, MIXED] if full else [])]:
+    for text in [*texts, *(["steer_ip", COPY, DOUBLE, MIXED, STEER] if full else [])]:
         passing = member(lab, computation=text, **RING)
         settled(lab, text, 3)
         netlab.stop(passing)
