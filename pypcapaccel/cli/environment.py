@@ -103,6 +103,10 @@ def _option(text: str) -> tuple[str, str]:
         raise CommandError(f"--option '{text}': is not KEY=VALUE (buffer=256MiB)", 125)
     named = {name: o for o in table().values() for name in (o.key, *o.aliases)}
     option = named.get(key.lower())
+    if option is None and key.lower() in ("map", "default", "log", "conf"):
+        raise CommandError(
+            f"--option '{key}': is no option of a capture (set {PREFIX}{key.upper()})", 125
+        )
     if option is None:
         raise CommandError(f"--option '{key}': unknown option {suggestion(key, table())}", 125)
     mistake = check_value(option.key, value)

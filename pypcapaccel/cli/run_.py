@@ -4,7 +4,8 @@
 The environment is set and the program takes this one's place. It sees through what would silently not
 work (set-uid, file capabilities, static binaries, sudo, AppArmor, another architecture) and says what to
 do instead. With -n, so many copies of the program run as members of a group; signals are handed on to
-them, and `{n}` in their arguments is their number, from 0.
+them, and `{n}` in their arguments is their number, from 0: on xdp: each names queues of its own with it, as
+in `-i 'xdp:eth0@q{n}'`.
 
 Exit code: the program's own; of copies, that of the first one that failed, 128 and its number for a
 signal; 125: it could not be done, or the command line is wrong; 126: the program cannot be executed; 127:
@@ -63,7 +64,18 @@ def _copies(options: argparse.Namespace, plan: Plan) -> int:
         raise CommandError(
             f"-n {n}: the copies share no group, each would capture everything (add -g N)", 125
         )
+    if n > 1 and _is_xdp(plan) and not any("{n}" in word for word in options.program):
+        raise CommandError(
+            f"-n {n}: copies on xdp: need queues of their own (name them: -i 'xdp:eth0@q{{n}}')",
+            125,
+        )
     return n
+
+
+def _is_xdp(plan: Plan) -> bool:
+    """Is it what plain names of interfaces are captured with?"""
+    engine = plan.changes.get("PCAP_ACCEL_DEFAULT")
+    return engine == "xdp" or "=xdp:" in plan.changes.get("PCAP_ACCEL_MAP", "")
 
 
 def _exec(path: str, words: list[str], environ: dict[str, str]) -> None:

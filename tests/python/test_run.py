@@ -557,6 +557,11 @@ def test_damaged_programs(tmp_path):
         (["-n", "2"], "-n 2: the copies share no group, each would capture everything (add -g N)"),
         (["-o", "buffer"], "--option 'buffer': is not KEY=VALUE (buffer=256MiB)"),
         (["-o", "bufer=1MiB"], "--option 'bufer': unknown option (did you mean 'buffer'?)"),
+        (["-o", "map=a=b"], "--option 'map': is no option of a capture (set PCAP_ACCEL_MAP)"),
+        (
+            ["-n", "2", "-g", "1", "--engine", "xdp"],
+            "-n 2: copies on xdp: need queues of their own (name them: -i 'xdp:eth0@q{n}')",
+        ),
         (["-o", "group=x"], "--option 'group=x': 'x' is not a number (0 to 65535)"),
         (["-p", "sensr"], "no profile 'sensr' (did you mean 'sensor'?)"),
         (["-c", "/nowhere.yaml"], "/nowhere.yaml: No such file or directory"),
