@@ -59,7 +59,17 @@ def _library() -> list[tuple[str, Finding]]:
     return [("library", Finding("ok", f"{lib_path()}: {version}"))]
 
 
+def _interface_of(name: str) -> str:
+    """The interface of a device with one: `xdp:eth0@q0?tap=yes` is on eth0."""
+    engine, _, rest = name.partition(":")
+    if engine.partition("/")[0] not in ("afpacket", "pfq", "xdp"):
+        return name
+    return rest.partition("?")[0].partition("@")[0]
+
+
 def run(options: argparse.Namespace) -> int:
+    if options.interface is not None:
+        options.interface = _interface_of(options.interface)
     host = Host(options.interface)
     name = options.interface or ""
     if options.interface is not None and (

@@ -308,6 +308,8 @@ def test_the_command(capsys):
     main(["doctor"])
     out = capsys.readouterr().out
     assert "libpcap-accel.so: libpcap version" in out and "interface  " not in out
+    assert main(["doctor", "--json", "xdp/x.conf:lo@q0?tap=yes"]) == code
+    assert json.loads(capsys.readouterr().out)["interface"] == "lo"
     for name in ("nosuch", "..", "a/b", ""):
         assert main(["doctor", name]) == 2
         assert f"{name}: no such interface (known: " in capsys.readouterr().err
