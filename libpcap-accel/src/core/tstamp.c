@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What XDP programs get is the device's own clock: nobody sets it to the host's. */
+/* What XDP programs get is the device's own clock: nobody sets it to the host's. Here is what the
+ * driver has; whether the stack's XDP or a group will be in the way is known, and said, when the
+ * device is opened. */
 static unsigned ask_for_xdp(const char *ifname)
 {
 	unsigned ifindex = if_nametoindex(ifname);
