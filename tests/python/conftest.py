@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -128,7 +128,9 @@ def upstream() -> Path:
     params=[(device, way) for device in ("eth0", "afpacket:eth0") for way in ("1", "0")],
     ids=lambda param: f"{param[0]}-{'speedups' if param[1] == '1' else 'plain'}",
 )
-def ask_live(request: pytest.FixtureRequest, bed: Any) -> Callable[..., dict[str, list[str]]]:
+def ask_live(
+    request: pytest.FixtureRequest, bed: Any
+) -> Iterator[Callable[..., dict[str, list[str]]]]:
     """ask_live(SCRIPT, *words): what cases on a live device say, by their names: of the system's libpcap and of
     ours, with both backends. DEVICE among the words stands for the device."""
     device, way = request.param
@@ -141,4 +143,5 @@ def ask_live(request: pytest.FixtureRequest, bed: Any) -> Callable[..., dict[str
         out = bed.run(argv, env={"PCAP_ACCEL_SPEEDUPS": way}).stdout
         return {name: rest for name, *rest in map(str.split, out.splitlines())}
 
-    return ask
+    yield ask
+    bed.end_all()

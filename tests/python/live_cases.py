@@ -10,6 +10,7 @@ patience.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import io
 import signal
@@ -253,11 +254,15 @@ def run_cases(cases: dict[str, Callable[..., None]], device: str, names: list[st
     """Each, though another has failed. One process has them all: to start one takes longer than most of them."""
     for name in names:
         said = io.StringIO()
+        faulthandler.dump_traceback_later(
+            15
+        )  # one that hangs is named before the test's patience ends
         with contextlib.redirect_stdout(said):
             try:
                 cases[name](device)
-            except Exception:
+            except BaseException:  # SystemExit too
                 traceback.print_exc(file=said)
+        faulthandler.cancel_dump_traceback_later()
         gc.collect()  # a reader whose callback knows it is closed now
         print(name, *said.getvalue().split(), flush=True)
 
