@@ -64,7 +64,9 @@ def test_unknown_words(command):
 
 def test_compile(command, asked):
     out = command("compile", "ip >-> steer_flow").out
-    assert out.startswith("block: steer\nmembers: none one\npart 0: fanout, filter of ")
+    assert out.startswith(
+        "block: steer\neach packet goes to nobody or one member\npart 0: fanout, filter of "
+    )
     assert command("compile", "ip", "--block").out == "copy\n"
     assert command("compile", "ip", "--form", "tree").out.startswith("")
     found = asked("compile", "ip >-> steer_flow")

@@ -125,16 +125,31 @@ static bool filter_of(const struct accel_lang *lang, unsigned part, struct sock_
 	return !accel_lang_filter(lang, part, 2, NULL, 0, out, n, NULL);
 }
 
+static void dump_goals(unsigned makes, struct accel_str *out)
+{
+	const char *const goals[] = {
+		makes & ACCEL_MAKES_DROP || !(makes & ACCEL_MAKES_FANOUT) ? "nobody" : NULL,
+		makes & ACCEL_MAKES_COPY ? "all members" : NULL,
+		makes & ACCEL_MAKES_STEER ? "one member" : NULL,
+		makes & ACCEL_MAKES_DOUBLE ? "two members" : NULL,
+	};
+	const char *before = "each packet goes to ";
+
+	for (size_t i = 0; i < ACCEL_ARRAY_LEN(goals); i++) {
+		if (!goals[i])
+			continue;
+		accel_str_add(out, "%s%s", before, goals[i]);
+		before = " or ";
+	}
+	accel_str_add(out, "\n");
+}
+
 static void dump_blocks(const struct accel_lang *lang, struct accel_str *out)
 {
 	static const char *const blocks[] = {"copy", "steer", "mixed", "double"};
-	unsigned makes = lang->shape.makes;
 
-	accel_str_add(out, "block: %s\nmembers:%s%s%s%s\n", blocks[accel_lang_block(lang)],
-		      makes & ACCEL_MAKES_DROP || !(makes & ACCEL_MAKES_FANOUT) ? " none" : "",
-		      makes & ACCEL_MAKES_COPY ? " all" : "",
-		      makes & ACCEL_MAKES_STEER ? " one" : "",
-		      makes & ACCEL_MAKES_DOUBLE ? " two" : "");
+	accel_str_add(out, "block: %s\n", blocks[accel_lang_block(lang)]);
+	dump_goals(lang->shape.makes, out);
 	for (unsigned i = 0; i < lang->n_parts; i++) {
 		struct sock_filter *filter = NULL;
 		unsigned n = 0;
