@@ -156,15 +156,25 @@ def test_refused(port):
     await_gone(numbers)
 
 
-def test_foreign(port):
-    """A program of somebody else is no group: it is named, and left alone."""
-    argv = [port.build.tool("xdp_foreign"), "eth0", "native"]
+FOREIGN = {
+    "native": "has the XDP program {} 'foreigner' of a process that is not in group 42",
+    "named": "has the XDP program {} 'accel_g42' of a process that is not in group 42",
+    "posing": "the XDP program {} of 'eth0' belongs to nobody who could be joined",
+}
+
+
+@pytest.mark.parametrize("how", ["native", "named", pytest.param("posing", marks=pytest.mark.full)])
+def test_foreign(port, how):
+    """A program of somebody else is no group, whatever its name: it is shown, and left alone."""
+    argv = [port.build.tool("xdp_foreign"), "eth0", how]
     process = port.popen(argv, stdin=netlab.subprocess.PIPE)
     number = int(netlab.read_line(process).split()[1])
     text = refusal(port, "xdp:eth0?group=42")
-    assert f"the XDP program {number} 'foreigner' of a process that is not in group 42" in text
+    assert FOREIGN[how].format(number) in text
     assert "pfq:eth0?group=42" in text
     assert shown(port)["prog"]["id"] == number
+    if how != "native":
+        port.ip("link", "set", "eth0", "xdp", "off")
 
 
 # --- one queue, several handles of one process -----------------------------------------------------

@@ -5,6 +5,8 @@
  *
  *     native, generic  a program that passes everything, attached by link: it goes with this process
  *     left             the same, attached natively by netlink: it stays until someone takes it off
+ *     named            the same under the name of group 42's
+ *     posing           and with a map as that has
  *     socket           a socket on queue 0, with a memory and a ring of its own, and no program
  *
  * Prints HERE and the program's number (0 for a socket), and waits for the end of its input. Where it
@@ -18,6 +20,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,9 +45,26 @@ static int bpf(int command, union bpf_attr *attr)
 	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
 }
 
-static int load(void)
+static int make_map(void)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_PROG_ARRAY;
+	attr.key_size = attr.value_size = 4;
+	attr.max_entries = 1;
+	return bpf(BPF_MAP_CREATE, &attr);
+}
+
+/* The map, if any, is named and not used. */
+static int load(const char *name, int map_fd)
 {
 	const struct bpf_insn pass[] = {
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = 1,
+		 .src_reg = BPF_PSEUDO_MAP_FD,
+		 .imm = map_fd},
+		{0},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
@@ -52,10 +72,10 @@ static int load(void)
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_XDP;
-	attr.insns = (uintptr_t)pass;
-	attr.insn_cnt = 2;
+	attr.insns = (uintptr_t)(map_fd < 0 ? pass + 2 : pass);
+	attr.insn_cnt = map_fd < 0 ? 2 : 4;
 	attr.license = (uintptr_t) "BSD";
-	memcpy(attr.prog_name, "foreigner", sizeof("foreigner"));
+	memcpy(attr.prog_name, name, strlen(name));
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 
@@ -146,11 +166,13 @@ static int occupy(unsigned ifindex)
 int main(int argc, char **argv)
 {
 	unsigned ifindex = argc == 3 ? if_nametoindex(argv[1]) : 0;
-	int prog_fd = load(), r = -1;
+	bool poses = argc == 3 && !strcmp(argv[2], "posing");
+	bool is_named = poses || (argc == 3 && !strcmp(argv[2], "named"));
+	int prog_fd = load(is_named ? "accel_g42" : "foreigner", poses ? make_map() : -1), r = -1;
 	char byte;
 
 	if (!ifindex || prog_fd < 0) {
-		fprintf(stderr, "xdp_foreign: xdp_foreign IF native|generic|left|socket\n");
+		fprintf(stderr, "xdp_foreign: xdp_foreign IF native|generic|left|named|posing|socket\n");
 		return 1;
 	}
 	errno = EINVAL;
@@ -158,7 +180,7 @@ int main(int argc, char **argv)
 		r = attach_link(prog_fd, ifindex, XDP_FLAGS_DRV_MODE);
 	else if (!strcmp(argv[2], "generic"))
 		r = attach_link(prog_fd, ifindex, XDP_FLAGS_SKB_MODE);
-	else if (!strcmp(argv[2], "left"))
+	else if (is_named || !strcmp(argv[2], "left"))
 		r = attach_netlink(prog_fd, ifindex);
 	else if (!strcmp(argv[2], "socket"))
 		r = occupy(ifindex);
