@@ -170,11 +170,12 @@ def test_foreign(port, how):
     process = port.popen(argv, stdin=netlab.subprocess.PIPE)
     number = int(netlab.read_line(process).split()[1])
     text = refusal(port, "xdp:eth0?group=42")
+    left = shown(port)
+    if how != "native":
+        port.ip("link", "set", "eth0", "xdp", "off")  # it does not go with its process
     assert FOREIGN[how].format(number) in text
     assert "pfq:eth0?group=42" in text
-    assert shown(port)["prog"]["id"] == number
-    if how != "native":
-        port.ip("link", "set", "eth0", "xdp", "off")
+    assert left["prog"]["id"] == number
 
 
 # --- one queue, several handles of one process -----------------------------------------------------
