@@ -144,6 +144,14 @@ static MAYBE void open_capture(struct capture *c, const char *name)
 	c->host = open_socket(ours);
 }
 
+/* The test begins with a capture whose packets come. */
+static MAYBE void open_linked(struct capture *c, const char *name)
+{
+	need_veth();
+	open_capture(c, name);
+	wait_for_link(c);
+}
+
 static MAYBE void close_capture(struct capture *c)
 {
 	(BE)->close(c->st);

@@ -49,9 +49,7 @@ static void test_tap(void **state)
 	uint8_t frame[1500];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?tap=yes,buffer=64KiB");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?tap=yes,buffer=64KiB");
 	for (unsigned i = 0; i < 600; i++) {
 		unsigned len = 60 + i * 13 % 1440;
 		struct accel_pkthdr hdr;
@@ -82,9 +80,7 @@ static void test_tap_filter(void **state)
 	int pusher;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?tap=yes,buffer=1MiB");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?tap=yes,buffer=1MiB");
 	make_frame(frame, sizeof(frame), 1);
 	frame[23] = IPPROTO_TCP;
 	send_frame(&c, frame, sizeof(frame));
@@ -177,9 +173,7 @@ static void test_tap_full(void **state)
 	uint64_t lost;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?tap=yes,buffer=64KiB");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?tap=yes,buffer=64KiB");
 	for (unsigned i = 0; i < n; i++) {
 		make_frame(frame, sizeof(frame), i);
 		send_frame(&c, frame, sizeof(frame));
@@ -209,6 +203,14 @@ static unsigned n_sent_there(const struct xdp *x)
 	return n;
 }
 
+static void wait_sent(const struct xdp *x, unsigned n)
+{
+	const struct timespec apart = {.tv_nsec = 1000000};
+
+	for (unsigned tries = 0; n_sent_there(x) < n && tries < WAIT_MS; tries++)
+		nanosleep(&apart, NULL);
+}
+
 /* Sent and received packets by turns, a millisecond apart: they come in this order, whole. */
 static void test_sent(void **state)
 {
@@ -217,9 +219,7 @@ static void test_sent(void **state)
 	uint8_t frame[100];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?direction=inout");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?direction=inout");
 	for (unsigned i = 0; i < 10; i++) {
 		make_frame(frame, sizeof(frame), 2 * i);
 		send_frame(&c, frame, sizeof(frame));
@@ -229,8 +229,7 @@ static void test_sent(void **state)
 		assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
 		nanosleep(&apart, NULL);
 	}
-	for (unsigned tries = 0; n_sent_there(c.st) < 10 && tries < WAIT_MS; tries++)
-		nanosleep(&apart, NULL);
+	wait_sent(c.st, 10);
 	assert_int_equal(read_n(&c, 20, WAIT_MS), 20);
 	for (unsigned i = 0; i < 20; i++) {
 		make_frame(frame, sizeof(frame), i);
@@ -248,17 +247,14 @@ static void test_sent_before_filter(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?direction=inout");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?direction=inout");
 	make_frame(frame, sizeof(frame), 1);
 	send_frame(&c, frame, sizeof(frame));
 	wait_arrived(c.st, 1);
 	nanosleep(&apart, NULL);
 	make_frame(frame, sizeof(frame), 2);
 	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
-	for (unsigned tries = 0; n_sent_there(c.st) < 1 && tries < WAIT_MS; tries++)
-		nanosleep(&apart, NULL);
+	wait_sent(c.st, 1);
 	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
 	assert_int_not_equal(c.seen[0].data[59], frame[59]);
 	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
@@ -275,9 +271,7 @@ static void test_sent_in_order(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx?direction=inout");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx?direction=inout");
 	for (uint8_t i = 0; i < 3; i++) {
 		make_frame(frame, sizeof(frame), i);
 		frame[23] = i ? IPPROTO_UDP : IPPROTO_TCP;
@@ -286,8 +280,7 @@ static void test_sent_in_order(void **state)
 		nanosleep(&apart, NULL);
 	}
 	wait_arrived(c.st, 1);
-	for (unsigned tries = 0; n_sent_there(c.st) < 2 && tries < WAIT_MS; tries++)
-		nanosleep(&apart, NULL);
+	wait_sent(c.st, 2);
 	set_filter(&c, udp_only, ACCEL_ARRAY_LEN(udp_only));
 	assert_int_equal(read_n(&c, 2, WAIT_MS), 2);
 	for (uint8_t i = 1; i < 3; i++) {
@@ -308,9 +301,7 @@ static void test_all_left_out(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	x = c.st;
 	make_frame(frame, sizeof(frame), 1);
 	frame[23] = IPPROTO_TCP;
@@ -349,9 +340,7 @@ static void test_turn(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	make_frame(frame, sizeof(frame), 1);
 	send_frame(&c, frame, sizeof(frame));
 	wait_arrived(c.st, 1);
@@ -363,8 +352,7 @@ static void test_turn(void **state)
 	assert_int_equal(read_n(&c, 1, WAIT_MS), 1);
 	assert_memory_equal(c.seen[0].data, frame, sizeof(frame));
 	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
-	for (unsigned tries = 0; n_sent_there(c.st) < 1 && tries < WAIT_MS; tries++)
-		usleep(1000);
+	wait_sent(c.st, 1);
 	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_IN, &c.err), 0);
 	assert_int_equal(send(c.host, frame, sizeof(frame), 0), sizeof(frame));
 	assert_int_equal(read_n(&c, 1, 20), 0); /* and is armed by reading */
@@ -397,9 +385,7 @@ static void test_turn_again(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	epoll_fails = true;
 	assert_int_equal((BE)->set_direction(c.st, ACCEL_DIR_OUT, &c.err), -ENOMEM);
 	epoll_fails = false;

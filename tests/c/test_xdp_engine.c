@@ -76,9 +76,7 @@ static void test_packets(void **state)
 	struct accel_stats stats;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	for (unsigned i = 0; i < 1200; i++) { /* more than the ring holds */
 		unsigned len = 60 + i * 13 % 1440;
 		const struct accel_pkthdr *hdr = &c.seen[0].hdr;
@@ -169,9 +167,7 @@ static void test_old_packets(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	n_before = count_of_queues(&c);
 	make_frame(frame, sizeof(frame), 1);
 	for (unsigned i = 0; i < 10; i++) {
@@ -198,9 +194,7 @@ static void test_old_packets_without_stamps(void **state)
 	uint8_t frame[60], *data;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	x = c.st;
 	make_frame(frame, sizeof(frame), 1);
 	frame[23] = IPPROTO_TCP;
@@ -225,9 +219,7 @@ static void test_lost_end(void **state)
 	uint8_t frame[60], *data;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	x = c.st;
 	make_frame(frame, sizeof(frame), 2);
 	send_frame(&c, frame, sizeof(frame));
@@ -339,9 +331,7 @@ static void test_filters(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	make_frame(frame, sizeof(frame), 1);
 	set_filter(&c, &cut, 1);
 	send_frame(&c, frame, sizeof(frame));
@@ -495,9 +485,7 @@ static void test_inject(void **state)
 	uint8_t frame[200], got[2048];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	for (unsigned i = 0; i < 2100; i++) { /* more than there are frames */
 		struct pollfd pfd = {.fd = c.peer, .events = POLLIN};
 
@@ -763,9 +751,7 @@ static void test_no_filter_any_more(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	make_frame(frame, sizeof(frame), 1);
 	frame[23] = IPPROTO_TCP;
 	set_privileges(false);
@@ -914,9 +900,7 @@ static void test_gone(void **state)
 	int r = 0;
 
 	(void)state;
-	need_veth();
-	open_capture(&c, "xdp:accelx");
-	wait_for_link(&c);
+	open_linked(&c, "xdp:accelx");
 	assert_int_equal(system("ip link del accelx"), 0);
 	for (unsigned tries = 0; r >= 0 && tries < WAIT_MS; tries++) {
 		((struct xdp *)c.st)->looked_ms = 0; /* it looks once a second */
