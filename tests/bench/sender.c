@@ -8,6 +8,9 @@
  * address that nobody owns, so the receiving stack drops them after the packet sockets saw them.
  *
  *	sender dev=IF [dev=IF ...] [count=N] [size=BYTES] [rate=PPS] [batch=N] [flows=N]
+ *	       [number=1]
+ *
+ * At a rate, the payload begins with the clock or with the frame's number, from 0.
  *
  * Protocol with the driver: prints "ready", waits for a line, sends, prints one JSON line.
  * One thread. Sources: packet(7), sendmmsg(2).
@@ -21,7 +24,9 @@ enum {
 	MIN_FRAME = 60,
 	IP_OFFSET = 14,
 	UDP_OFFSET = 34,
-	STAMP_OFFSET = 42, /* first byte of the UDP payload: CLOCK_MONOTONIC in ns, host order */
+	STAMP_OFFSET =
+		42, /* first byte of the UDP payload: CLOCK_MONOTONIC in ns, host order, or the
+			      frame's number */
 };
 
 struct sender {
@@ -32,6 +37,7 @@ struct sender {
 	long rate; /* packets a second, 0 is full speed */
 	long batch;
 	long flows;
+	long number; /* the frames instead of stamping them */
 	long sent;
 };
 
@@ -85,7 +91,8 @@ static void parse(struct sender *s, char **words)
 {
 	const struct driven_option table[] = {
 		{"count", &s->count}, {"size", &s->size},   {"rate", &s->rate},
-		{"batch", &s->batch}, {"flows", &s->flows}, {NULL, NULL},
+		{"batch", &s->batch}, {"flows", &s->flows}, {"number", &s->number},
+		{NULL, NULL},
 	};
 
 	parse_options(words, table, s, add_device);
@@ -111,14 +118,22 @@ static long due(const struct sender *s, int64_t start)
 	return elapsed * s->rate / INT64_C(1000000000) - s->sent;
 }
 
+/* Not at full speed, which would no longer be that. */
+static void mark_batch(const struct sender *s, long n)
+{
+	int64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	for (long i = 0; i < n; i++) {
+		int64_t mark = s->number ? s->sent + i : now;
+
+		memcpy(frames[i] + STAMP_OFFSET, &mark, sizeof(mark));
+	}
+}
+
 static void send_batch(struct sender *s, int fd, long n)
 {
-	if (s->rate) {
-		int64_t now = clock_ns(CLOCK_MONOTONIC);
-
-		for (long i = 0; i < n; i++)
-			memcpy(frames[i] + STAMP_OFFSET, &now, sizeof(now));
-	}
+	if (s->rate)
+		mark_batch(s, n);
 	send_messages(fd, messages, n);
 	s->sent += n;
 }
