@@ -170,9 +170,7 @@ def rate_and_ceiling(bench: Bench, side: Side, place: Place, attach: str) -> Num
     return found | {"bare": found["mpps"], "drop": found["mpps"]}
 
 
-def _lost(
-    bench: Bench, side: Side, place: Place, ms: int, packets_s: int, **how: Any
-) -> Numbers:
+def _lost(bench: Bench, side: Side, place: Place, ms: int, packets_s: int, **how: Any) -> Numbers:
     """Of what arrived at the interface, which the pair's own losses did not, what was not delivered."""
     with (
         place.link(bench) as link,
