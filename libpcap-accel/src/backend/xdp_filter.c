@@ -214,8 +214,8 @@ static int replace_programs(struct xdp *x, struct accel_err *err)
 	return r;
 }
 
-/* A program that cannot be told a filter is the faster one: 20 ns a packet. Where none can be
- * loaded, the first one stays. */
+/* A program that cannot be told a filter is the faster one. Where none can be loaded, the first one
+ * stays. */
 void xdp_prefer_own_programs(struct xdp *x)
 {
 	if (x->interprets)
